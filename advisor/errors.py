@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 _LISTED_NAMES = 12
+_LONGEST_PATH = 200
 
 
 class AdvisorError(Exception):
@@ -51,12 +52,12 @@ class InputError(AdvisorError, ValueError):
     @classmethod
     def missing_file(cls, path: Path, known: Iterable[str] = ()) -> Self:
         """Return the error for a path where nothing lies, pointing at the nearest of the `known` names."""
-        return cls(f"there is no file '{path}'{suggestion(path.name, known)}")
+        return cls(f"there is no file '{_cut(path)}'{suggestion(path.name, known)}")
 
     @classmethod
     def unreadable_file(cls, path: Path, reason: str) -> Self:
         """Return the error for a file that is there but cannot be read as a document."""
-        return cls(f"cannot read '{path}': {reason}")
+        return cls(f"cannot read '{_cut(path)}': {reason}")
 
     @classmethod
     def too_large(cls, source: str, *, limit_bytes: int) -> Self:
@@ -67,7 +68,7 @@ class InputError(AdvisorError, ValueError):
         )
 
 
-class UnknownName(InputError):  # noqa: N818 - the class name says what was given
+class UnknownName(InputError):
     """A name that is not among the known ones."""
 
     @classmethod
@@ -124,7 +125,7 @@ class InfeasibleError(AdvisorError):
         return cls("\n  - ".join(["nothing meets the requirements:", *reasons]))
 
 
-class FileExists(AdvisorError):  # noqa: N818 - the class name says what was found
+class FileExists(AdvisorError):
     """A file that is already there and stays as it is."""
 
     @classmethod
@@ -142,11 +143,18 @@ def suggestion(name: str, known: Iterable[str]) -> str:
         >>> suggestion("zebra", ["traffic", "model"])
         ''
     """
-    by_fold = {candidate.casefold(): candidate for candidate in known}
+    by_fold: dict[str, str] = {}
+    for candidate in known:
+        by_fold.setdefault(candidate.casefold(), candidate)
     near = get_close_matches(name.casefold(), list(by_fold), n=2, cutoff=0.6)
     if not near:
         return ""
     return f"; did you mean {' or '.join(repr(by_fold[match]) for match in near)}?"
+
+
+def _cut(path: Path) -> str:
+    text = str(path)
+    return text if len(text) <= _LONGEST_PATH else f"{text[:_LONGEST_PATH]}..."
 
 
 def _listing(names: Sequence[str]) -> str:
