@@ -1,0 +1,68 @@
+"""The cheapest way to serve an AI model within its accuracy and latency limits, and how sure that is.
+
+Example:
+    >>> from advisor import Requirements, recommend
+    >>> recommendation = recommend("small-cnn", Requirements(max_accuracy_loss="1%"))
+    >>> recommendation.status
+    'optimal'
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from advisor.api import recommend
+    from advisor.catalog import Catalog
+    from advisor.errors import AdvisorError, InfeasibleError, InputError
+    from advisor.recommendation import Recommendation
+    from advisor.requirements import Requirements
+    from advisor.strategy import Deltas, LossEstimate, Option, Requires, Strategy
+    from advisor.workload import Workload
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "AdvisorError": "advisor.errors",
+    "Catalog": "advisor.catalog",
+    "Deltas": "advisor.strategy",
+    "InfeasibleError": "advisor.errors",
+    "InputError": "advisor.errors",
+    "LossEstimate": "advisor.strategy",
+    "Option": "advisor.strategy",
+    "Recommendation": "advisor.recommendation",
+    "Requirements": "advisor.requirements",
+    "Requires": "advisor.strategy",
+    "Strategy": "advisor.strategy",
+    "Workload": "advisor.workload",
+    "recommend": "advisor.api",
+}
+
+__all__ = [  # noqa: RUF022 - the call first
+    "recommend",
+    "AdvisorError",
+    "Catalog",
+    "Deltas",
+    "InfeasibleError",
+    "InputError",
+    "LossEstimate",
+    "Option",
+    "Recommendation",
+    "Requirements",
+    "Requires",
+    "Strategy",
+    "Workload",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used, so that `import advisor` stays light."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'advisor' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

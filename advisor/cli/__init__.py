@@ -1,0 +1,53 @@
+"""The command line: results on stdout, messages on stderr, one exit code for each kind of answer.
+
+Exit codes: 0 a recommendation, 2 wrong usage or input, 3 nothing meets the requirements, 1 a fault of advisor.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from advisor.cli import recommending, starting, strategies  # each adds its commands to the application
+from advisor.cli.application import app
+
+__all__ = ["app", "main", "recommending", "starting", "strategies"]
+
+
+def main() -> None:
+    """Run the command line; an error of the input ends in a message and exit code 2, never in a traceback."""
+    from advisor.errors import AdvisorError
+
+    try:
+        app(standalone_mode=True)
+    except AdvisorError as error:
+        print(f"advisor: {error}", file=sys.stderr)  # noqa: T201 - the message is for the person at the terminal
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    except Exception as error:
+        if os.environ.get("ADVISOR_TRACEBACK"):
+            raise
+        print(  # noqa: T201
+            f"advisor: internal error, {type(error).__name__}: {error}. Please report it with the output of the same "
+            "command under ADVISOR_TRACEBACK=1",
+            file=sys.stderr,
+        )
+        sys.exit(1)
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)
+    ] = False,
+) -> None:
+    if version:
+        from advisor import __version__
+
+        typer.echo(f"advisor {__version__}")
+        raise typer.Exit

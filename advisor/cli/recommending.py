@@ -1,0 +1,158 @@
+"""`advisor recommend`: the cheapest plan, printed or written as a report."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from advisor.cli.application import DEFAULT_FILE, Example, app
+from advisor.cli.flags import requirement_values, with_requirement_flags
+
+OWN_WORKLOAD = "advisor example large-llm > advisor.yaml   # edit it, then: advisor recommend advisor.yaml"
+
+
+class Format(StrEnum):
+    """How a recommendation is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    MARKDOWN = "markdown"
+    YAML = "yaml"
+
+
+@app.command()
+@with_requirement_flags
+def recommend(
+    workload: Annotated[
+        Path | None,
+        typer.Argument(help="Workload as YAML or JSON; ./advisor.yaml if there is one, else the example."),
+    ] = None,
+    *,
+    example: Annotated[Example | None, typer.Option("--example", help="Use a built-in workload.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Write the report: .html, .md, .json or .yaml by its name."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the output file if it exists.")] = False,
+    format: Annotated[Format, typer.Option("--format", help="What to print.")] = Format.TABLE,  # noqa: A002 - the flag's name
+    catalog: Annotated[
+        list[Path] | None,
+        typer.Option("--catalog", help="CSV with your own machines or prices, over the built-in ones."),
+    ] = None,
+    solver: Annotated[
+        str, typer.Option("--solver", help="Solver of the program: highs, cbc, ...", rich_help_panel="Solver")
+    ] = "highs",
+    time_limit: Annotated[
+        float | None,
+        typer.Option("--time-limit", help="Seconds the solver may take.", rich_help_panel="Solver", min=0.01),
+    ] = None,
+    gap: Annotated[
+        float,
+        typer.Option(
+            "--gap",
+            help="Gap at which it may stop; 0 proves the optimum.",
+            rich_help_panel="Solver",
+            min=0.0,
+            max=1.0,
+        ),
+    ] = 0.0,
+    **requirements: Any,
+) -> None:
+    """Recommend the cheapest way to serve a workload.
+
+    Examples:
+      advisor recommend --max-accuracy-loss 1%
+
+      advisor recommend chat.yaml --max-accuracy-loss 1% --ttft-p99 800ms --tpot-p99 40ms -o report.html
+    """
+    from datetime import date
+
+    from advisor.api import recommend as recommended
+    from advisor.catalog import Catalog
+    from advisor.requirements import Requirements
+    from advisor.solver import SolverSettings
+
+    source = _source(workload, example)
+    if output is not None:
+        _check_output(output, force=force)
+    result = recommended(
+        source,
+        Requirements.load(requirement_values(requirements)),
+        catalog=Catalog.load().with_overrides(*catalog) if catalog else None,
+        solver=SolverSettings(name=solver, time_limit_s=time_limit, gap_ratio=gap),
+        today_date=date.today().isoformat(),
+    )
+    if result.example and format is not Format.TABLE:
+        typer.echo(f"This is the built-in example '{source}'. For your own: {OWN_WORKLOAD}", err=True)
+    typer.echo(_printed(result, format), nl=False)
+    if output is not None:
+        _write(result, output, force=force)
+    if result.plan is None:
+        raise typer.Exit(3)
+
+
+def _source(workload: Path | None, example: Example | None) -> str:
+    from advisor.errors import InputError
+
+    if workload is not None and example is not None:
+        raise InputError(f"got both the file '{workload}' and --example {example.value}; give one of them")
+    if workload is not None:
+        return str(workload)
+    if example is None and DEFAULT_FILE.exists():
+        return str(DEFAULT_FILE)
+    return (example or Example.LARGE_LLM).value
+
+
+def _printed(result: Any, format: Format) -> str:  # noqa: A002 - the flag's name
+    if format is Format.JSON:
+        return f"{result.model_dump_json(indent=2)}\n"
+    from advisor import report
+
+    if format is Format.YAML:
+        return report.render_yaml(result)
+    if format is Format.MARKDOWN:
+        return report.render_markdown(result)
+    import shutil
+
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    return report.render_terminal(
+        result, width=min(shutil.get_terminal_size((80, 24)).columns, 100), colour=colour
+    )
+
+
+_WRITERS = {
+    ".html": "html",
+    ".htm": "html",
+    ".md": "markdown",
+    ".json": "json",
+    ".yaml": "yaml",
+    ".yml": "yaml",
+}
+
+
+def _check_output(path: Path, *, force: bool) -> None:
+    """Refuse an output that cannot be written before anything is computed."""
+    from advisor.errors import FileExists, InputError
+
+    if path.suffix.lower() not in _WRITERS:
+        raise InputError(f"-o {path}: got the ending '{path.suffix}'; expected one of {', '.join(_WRITERS)}")
+    if not path.parent.is_dir():
+        raise InputError(f"-o {path}: there is no folder '{path.parent}'")
+    if path.exists() and not force:
+        raise FileExists.at(path)
+
+
+def _write(result: Any, path: Path, *, force: bool) -> None:
+    from advisor import report
+
+    kind = _WRITERS[path.suffix.lower()]
+    if kind == "html":
+        report.write_html(result, path, force=force)
+    else:
+        report.write_text(_printed(result, Format(kind)), path, force=force)
+    typer.echo(f"Wrote {path}", err=True)

@@ -1,0 +1,161 @@
+"""Every engine evaluated: accuracy, memory, and what a replica carries within the limits.
+
+An `Evaluation` is made once for a workload and its candidates; questions that only move a limit (frontiers,
+conflicts, what-ifs) reuse it, and what they need again is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from advisor.catalog import Catalog
+from advisor.columns import EngineColumns, engine_columns
+from advisor.cost import Periods, arrival_cvs, mean_growth
+from advisor.losses import treatment_losses, treatment_speeds
+from advisor.performance.serving import Limits, ServingModel
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from advisor.accuracy import LossDistribution
+    from advisor.candidates import Candidates
+    from advisor.terms import Terms
+    from advisor.workload import Workload
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Everything about the candidates of one workload that does not depend on the requirements' numbers.
+
+    Args:
+        workload: What is served.
+        catalog: Grids behind the regions, and the price of a GPU-hour.
+        candidates: Every compatible combination.
+    """
+
+    workload: Workload
+    catalog: Catalog
+    candidates: Candidates
+    _capacities: dict[tuple[Any, ...], NDArray[np.float64]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+
+    @cached_property
+    def _columns(self) -> EngineColumns:
+        return engine_columns(self.candidates)
+
+    @cached_property
+    def losses(self) -> tuple[LossDistribution | None, ...]:
+        """Loss distribution of each distinct treatment; `None` where parts exclude each other."""
+        return treatment_losses(self.workload, self._columns.treatments)
+
+    @cached_property
+    def engines(self) -> EngineColumns:
+        """Deltas of every engine whose treatments can be combined, their declared speed interactions among them."""
+        columns = self._columns
+        together = treatment_speeds(self.workload, columns.treatments)[columns.treatment]
+        columns = replace(columns, values={**columns.values, "interaction_ratio": together})
+        possible = np.array([loss is not None for loss in self.losses])
+        return columns if possible.all() else columns.take(possible[columns.treatment])
+
+    def slice_losses(self, task: str) -> tuple[LossDistribution | None, ...]:
+        """Return the loss distribution of each distinct treatment on one class of tasks."""
+        return treatment_losses(self.workload, self.engines.treatments, task=task)
+
+    @cached_property
+    def serving(self) -> ServingModel:
+        """Performance model of every engine."""
+        if self.workload.model.family == "decoder":
+            from advisor.performance.decoder_serving import decoder_serving
+
+            return decoder_serving(self.workload, self.candidates, self.engines)
+        from advisor.performance.pass_serving import pass_serving
+
+        return pass_serving(self.workload, self.candidates, self.engines)
+
+    @cached_property
+    def periods(self) -> Periods:
+        """Traffic of the mean month of the horizon."""
+        rates, hours = zip(*self.workload.traffic.periods(), strict=True)
+        grown = mean_growth(
+            self.workload.traffic.growth_per_month, horizon_months=self.workload.horizon_months
+        )
+        return Periods(np.array(rates, dtype=float) * grown, np.array(hours, dtype=float))
+
+    @cached_property
+    def gpu_hour_usd(self) -> float:
+        """Price of one hour of an accelerator for one-time work: the cheapest H100 of today's provider, else of any."""
+        offers = [machine for machine in self.catalog.instances if machine.accelerator.id.startswith("h100")]
+        own = [machine for machine in offers if machine.provider == self.workload.serving.provider]
+        return min(
+            machine.prices["on-demand"].usd_per_h / machine.accelerator_count for machine in own or offers
+        )
+
+    def kept_promise(self, treatment: int, limit_ratio: float) -> float:
+        """Return the probability that a treatment loses at most that much."""
+        loss = self.losses[treatment]
+        return 0.0 if loss is None else loss.probability_at_most(limit_ratio)
+
+    @cached_property
+    def expected_loss(self) -> NDArray[np.float64]:
+        """Expected loss of each distinct treatment."""
+        return np.array([1.0 if loss is None else loss.expected_ratio for loss in self.losses])
+
+    def accepted(self, terms: Terms) -> NDArray[np.bool_]:
+        """Return which engines keep the accuracy limits: on average, or with the confidence asked for."""
+        keep = np.ones(len(self.engines), dtype=bool)
+        for task, limit in terms.loss_ratio.items():
+            losses = self.losses if task is None else self.slice_losses(task)
+            allowed = np.array([_keeps(loss, limit, terms.confidence) for loss in losses])
+            keep &= allowed[self.engines.treatment]
+        return keep
+
+    @cached_property
+    def arrival_cvs(self) -> tuple[float, ...]:
+        """Burstiness that one replica sees, by how many share the traffic; see `advisor.cost.SHARING`."""
+        return arrival_cvs(self.workload.traffic.arrival_cv)
+
+    def capacity_requests_per_s(
+        self, limits: Limits, keep: NDArray[np.bool_], *, confidence: float | None
+    ) -> NDArray[np.float64]:
+        """Return the highest rate of one replica of every engine within the limits; 0 where `keep` is false.
+
+        With a confidence, predicted latencies are lengthened by their error at that probability first.
+
+        Returns:
+            Shape (engines, levels), requests per second: one level for each of `arrival_cvs`.
+        """
+        key = (tuple(sorted(limits.items())), confidence)
+        shape = (len(self.engines), len(self.arrival_cvs))
+        known = self._capacities.setdefault(key, np.full(shape, np.nan))
+        missing = keep & np.isnan(known[:, 0])
+        if missing.any():
+            serving = self.serving.take(missing)
+            own = _tightened(limits, serving, confidence)
+            levels = [serving.capacity_requests_per_s(own, arrival_cv=cv) for cv in self.arrival_cvs]
+            known[missing] = np.stack(levels, axis=1)
+        return np.where(keep[:, None], known, 0.0)
+
+
+def _keeps(loss: LossDistribution | None, limit_ratio: float, confidence: float | None) -> bool:
+    if loss is None:
+        return False
+    if confidence is None:
+        return loss.expected_ratio <= limit_ratio + 1e-12
+    return loss.probability_at_most(limit_ratio) >= confidence
+
+
+def _tightened(
+    limits: Limits, serving: ServingModel, confidence: float | None
+) -> Mapping[tuple[str, str], Any]:
+    if confidence is None:
+        return limits
+    from statistics import NormalDist
+
+    longer = np.exp(NormalDist().inv_cdf(confidence) * serving.replica.log_sigma)
+    return {key: limit / longer for key, limit in limits.items()}

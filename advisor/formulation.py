@@ -1,0 +1,208 @@
+"""Turns evaluated candidates into the integer program, and reads its answer back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from advisor import cost
+from advisor.plans import Plans, Policy, policies, prices_of
+from advisor.solver import (
+    COST,
+    Aggregate,
+    Column,
+    Goal,
+    Limit,
+    Period,
+    PlanKind,
+    Pool,
+    Program,
+    QuotaGroup,
+    Service,
+)
+from advisor.solver import Plan as PurchasePlan
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from advisor.catalog import InstanceType
+    from advisor.evaluation import Evaluation
+    from advisor.terms import Terms
+
+KEPT_CHEAPEST = 64
+"""Columns handed to the program beside the frontier, so that equal candidates meet their tie-breakers."""
+ATTRIBUTES = {
+    "cost": COST,
+    "accuracy": "accuracy_loss_ratio",
+    "latency": "latency_s",
+    "carbon": "carbon_kg_per_month",
+    "one-time": "one_time_usd",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Formulation:
+    """A program and which candidate each of its columns is."""
+
+    program: Program
+    candidate: dict[str, int]
+    """Position in the plans, by column name."""
+
+
+def formulate(evaluation: Evaluation, plans: Plans, terms: Terms) -> Formulation:
+    """Return the program that picks among `plans`; at least one must be given.
+
+    Columns that are worse than another in the cost and in everything that is limited or minimised are left out.
+    """
+    values = attribute_values(evaluation, plans, terms)
+    chosen = useful_columns(values, terms)
+    names = {position: f"c{position:07d}" for position in chosen}
+    columns, pools = [], {}
+    for position in chosen:
+        pool = _pool(evaluation, plans, position)
+        pools[pool.name] = pool
+        demand = tuple(int(count) for count in plans.instances[position])
+        attributes = {name: float(column[position]) for name, column in values.items() if name != COST}
+        columns.append(
+            Column(names[position], float(plans.own_usd_per_month[position]), attributes, {pool.name: demand})
+        )
+    hours = evaluation.periods.hours_per_month
+    program = Program(
+        services=(Service(evaluation.workload.name, tuple(columns)),),
+        periods=tuple(Period(f"t{number:03d}", float(length)) for number, length in enumerate(hours)),
+        pools=tuple(pools.values()),
+        groups=_quota_groups(terms, pools),
+        limits=_limits(terms, values),
+        goals=tuple(Goal(ATTRIBUTES[name], Aggregate.SUM) for name in terms.objective),
+    )
+    return Formulation(program, {name: position for position, name in names.items()})
+
+
+def attribute_values(evaluation: Evaluation, plans: Plans, terms: Terms) -> dict[str, NDArray[np.float64]]:
+    """Return what is minimised or limited, by the program's name for it, one entry for each candidate."""
+    values = {
+        COST: plans.cost_usd_per_month,
+        "accuracy_loss_ratio": plans.loss_ratio,
+        "carbon_kg_per_month": plans.carbon_kg_per_month,
+        "one_time_usd": plans.one_time_usd,
+    }
+    if "latency" in terms.objective:
+        values["latency_s"] = busiest_latency_s(evaluation, plans)
+    return values
+
+
+def busiest_latency_s(evaluation: Evaluation, plans: Plans) -> NDArray[np.float64]:
+    """Return the 95th percentile of the whole request in the slowest period, in seconds; a large number where unstable."""
+    serving = evaluation.serving.take(plans.engine)
+    slowest = np.zeros(len(plans))
+    for period in range(plans.replicas.shape[1]):
+        rate, arrival_cv = load_of_a_replica(evaluation, plans, period)
+        slowest = np.maximum(slowest, serving.latency(rate, arrival_cv=arrival_cv)["e2e"].p95_s)
+    return np.minimum(slowest, 1e9)
+
+
+def load_of_a_replica(
+    evaluation: Evaluation, plans: Plans, period: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the arrival rate that one replica sees in a period, in requests per second, and its burstiness."""
+    count = np.maximum(plans.replicas[:, period], 1.0)
+    cvs = np.array(evaluation.arrival_cvs)
+    return evaluation.periods.requests_per_s[period] / count, cvs[cost.level_of(count, len(cvs))]
+
+
+def busiest_rate(evaluation: Evaluation, plans: Plans) -> NDArray[np.float64]:
+    """Return the highest arrival rate that one replica sees in any period, in requests per second."""
+    rates = evaluation.periods.requests_per_s / np.maximum(plans.replicas, 1.0)
+    return np.asarray(rates.max(axis=1), dtype=np.float64)
+
+
+def useful_columns(values: dict[str, NDArray[np.float64]], terms: Terms) -> list[int]:
+    """Return the candidates worth handing to the program: the frontier of everything that counts, and the cheapest."""
+    limited = {ATTRIBUTES[name] for name in terms.totals}
+    minimised = [ATTRIBUTES[name] for name in terms.objective]
+    order = np.lexsort(tuple(values[name] for name in reversed(minimised)))
+    first = order[:KEPT_CHEAPEST]
+    dimensions = [values[name] for name in dict.fromkeys((minimised[0], *sorted(limited)))]
+    return sorted({*first.tolist(), *_frontier(dimensions, order).tolist()})
+
+
+def _frontier(dimensions: list[NDArray[np.float64]], order: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the candidates that no other beats or equals in every dimension; of equals the first in `order`."""
+    if len(dimensions) == 1:
+        return order[:1]
+    points = np.stack(dimensions, axis=1)[order]
+    if points.shape[1] == 2:
+        best_before = np.concatenate([[np.inf], np.minimum.accumulate(points[:-1, 1])])
+        return order[points[:, 1] < best_before]
+    kept: list[int] = []
+    for position, point in enumerate(points):
+        if not kept or not (points[kept] <= point).all(axis=1).any():
+            kept.append(position)
+    return order[kept]
+
+
+def policy_of(evaluation: Evaluation, plans: Plans, position: int) -> Policy:
+    """Return how the candidate's replicas scale and are bought."""
+    block = evaluation.candidates.blocks[int(evaluation.engines.block[plans.engine[position]])]
+    return policies(evaluation, block)[int(plans.policy[position])]
+
+
+def machine_of(evaluation: Evaluation, plans: Plans, position: int) -> InstanceType:
+    """Return the candidate's machine."""
+    return evaluation.candidates.blocks[int(evaluation.engines.block[plans.engine[position]])].instance_type
+
+
+def _pool(evaluation: Evaluation, plans: Plans, position: int) -> Pool:
+    machine, policy = machine_of(evaluation, plans, position), policy_of(evaluation, plans, position)
+    ratio = float(evaluation.engines.values["cost_ratio"][plans.engine[position]]) * policy.cost_ratio
+    name = f"{machine.id}|{policy.purchase}" + ("" if ratio == 1.0 else f"|x{ratio!r}")
+    return Pool(
+        name,
+        tuple(
+            _purchase_plan(plan, price * ratio)
+            for plan, price in ways_to_buy(evaluation, plans, position).items()
+        ),
+    )
+
+
+def ways_to_buy(evaluation: Evaluation, plans: Plans, position: int) -> dict[str, float]:
+    """Return the effective price of each way to buy that the candidate uses, in USD per hour, before any ratio."""
+    policy = policy_of(evaluation, plans, position)
+    price = prices_of(evaluation, plans.engine[position : position + 1], policy)
+    committed = {policy.purchase: price.committed[0]} if policy.purchase.startswith("reserved") else {}
+    named = {"on-demand": price.on_demand[0], "spot": price.spot[0], **committed}
+    return {plan: float(usd) for plan, usd in named.items() if np.isfinite(usd)}
+
+
+def _purchase_plan(plan: str, usd_per_h: float) -> PurchasePlan:
+    if plan.startswith("reserved"):
+        return PurchasePlan(plan, PlanKind.COMMITTED, usd_per_h)
+    return PurchasePlan(
+        plan, PlanKind.HOURLY, usd_per_h, max_share_of_use=cost.SPOT_SHARE if plan == "spot" else 1.0
+    )
+
+
+def _quota_groups(terms: Terms, pools: dict[str, Pool]) -> tuple[QuotaGroup, ...]:
+    groups = []
+    for name, most in sorted(terms.quotas.items()):
+        mine = tuple(
+            sorted(
+                pool
+                for pool in pools
+                if name in (pool.partition("|")[0], pool.partition("|")[0].rpartition("/")[2])
+            )
+        )
+        if mine:
+            groups.append(QuotaGroup(f"quota of {name}", mine, most))
+    return tuple(groups)
+
+
+def _limits(terms: Terms, values: dict[str, NDArray[np.float64]]) -> tuple[Limit, ...]:
+    stated = terms.totals
+    return tuple(
+        Limit(name, ATTRIBUTES[name], bound)
+        for name, bound in sorted(stated.items())
+        if ATTRIBUTES[name] in values
+    )

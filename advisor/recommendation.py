@@ -1,0 +1,302 @@
+"""The whole result: what to do, what it saves, why, and how sure we are; pydantic, frozen, picklable, and nothing computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from advisor.errors import InfeasibleError
+
+SCHEMA_VERSION = "1.0"
+
+
+class _Result(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=()
+    )
+
+
+class EvidenceNote(_Result):
+    """A published record behind a number."""
+
+    id: str
+    title: str
+    """Title of the source."""
+    url: str
+    year: int
+    finding: str
+    """What was measured, on which model and machine."""
+    grade: str
+
+
+class Choice(_Result):
+    """The option chosen of one strategy."""
+
+    strategy: str
+    option: str
+    title: str
+    changed: bool
+    """False where today's setting is kept."""
+    steps: tuple[str, ...] = ()
+    artefacts: Mapping[str, str] = {}
+    """What to paste, by place."""
+    risk: str = ""
+    sources: tuple[str, ...] = ()
+    """Sources of the numbers in words; those that begin with `assumed` were neither measured nor published."""
+    evidence: tuple[EvidenceNote, ...] = ()
+
+
+class AccuracyLoss(_Result):
+    """Relative loss of the model's metric: 0.01 keeps 99 % of it."""
+
+    expected_ratio: float
+    p10_ratio: float
+    p90_ratio: float
+    limit_ratio: float | None
+    """What was asked for; null where nothing was."""
+    probability_kept: float | None
+    """Probability that the loss is within the limit."""
+    basis: str
+    """`lossless`, `fitted` to published evidence, `assumed` or `measured` by the user."""
+    evidence: tuple[EvidenceNote, ...] = ()
+    unknown_pairs: tuple[tuple[str, str], ...] = ()
+    """Combinations about which nothing is published."""
+    notes: tuple[str, ...] = ()
+
+
+class LatencyCheck(_Result):
+    """One latency under the busiest load, against its limit."""
+
+    metric: str
+    """Such as `ttft_p99`."""
+    predicted_s: float | None
+    """Null where the replicas cannot carry the load."""
+    p10_s: float | None
+    p90_s: float | None
+    limit_s: float | None
+    today_s: float | None
+    """The same on today's deployment, as predicted."""
+
+
+class PurchaseLine(_Result):
+    """Machines bought in one way."""
+
+    plan: str
+    usd_per_h: float
+    """Effective price of one machine."""
+    instances_peak: int
+    instance_hours_per_month: float
+    cost_usd_per_month: float
+    price_kind: str
+    """`published`, `estimate` or `user`."""
+    price_date: str
+    price_source: str
+
+
+class Deployment(_Result):
+    """One service on its machines."""
+
+    name: str
+    instance_type: str
+    provider: str
+    region: str
+    accelerator: str
+    accelerators_per_replica: int
+    replicas_peak: int
+    instances_peak: int
+    replicas_by_period: tuple[int, ...]
+    instances_by_period: tuple[int, ...]
+    capacity_requests_per_s: float | None
+    """Highest rate of one replica within every limit; null where the limits do not hold at any rate."""
+    utilization_peak_ratio: float | None
+    """Share of that capacity in use in the busiest period."""
+    scaling: str
+    purchase: str
+    purchases: tuple[PurchaseLine, ...]
+    latencies: tuple[LatencyCheck, ...]
+    calibrated: bool
+    """Whether this backend, chip and number format were measured together."""
+
+
+class ServicePlan(Deployment):
+    """What is recommended for one service."""
+
+    choices: tuple[Choice, ...]
+    accuracy_loss: AccuracyLoss
+    memory_gib_per_replica: float
+
+
+class Bill(_Result):
+    """Money, energy and carbon of a month."""
+
+    cost_usd_per_month: float
+    """Machines and fees, and the one-time cost spread over the horizon."""
+    machines_usd_per_month: float
+    fees_usd_per_month: float
+    amortised_usd_per_month: float
+    one_time_usd: float
+    unit_cost_usd: float
+    """Cost of one `unit`."""
+    unit: str
+    """`million tokens` (prompt and answer) or `thousand inferences`."""
+    energy_kwh_per_month: float
+    carbon_kg_per_month: float
+    carbon_g_per_kwh: float
+    carbon_source: str
+
+
+class Baseline(Bill):
+    """What serves the workload today."""
+
+    deployment: Deployment
+    keeps_limits: bool
+    """Whether today's deployment is predicted to keep the limits."""
+
+
+class Plan(Bill):
+    """What is recommended."""
+
+    payback_months: float | None
+    """One-time cost over the saving in running cost; null where nothing is saved."""
+    services: tuple[ServicePlan, ...]
+
+
+class Alternative(_Result):
+    """Another plan that meets the requirements."""
+
+    differs: str
+    """What is different, in words."""
+    instance_type: str
+    choices: tuple[str, ...]
+    """`strategy=option` of everything that changes against today."""
+    cost_usd_per_month: float
+    extra_usd_per_month: float
+    """Against the recommended plan."""
+    one_time_usd: float
+    loss_expected_ratio: float
+    probability_kept: float | None
+
+
+class Binding(_Result):
+    """A requirement and how close the plan comes to it."""
+
+    requirement: str
+    limit: str
+    reached: str
+    used_ratio: float
+    """1 where nothing is left."""
+
+
+class Repair(_Result):
+    """The nearest value of one requirement at which a plan exists, the others held; solved again to be sure."""
+
+    requirement: str
+    given: str
+    nearest: str
+    cost_usd_per_month: float
+    instance_type: str
+    text: str
+
+
+class Conflict(_Result):
+    """Requirements that cannot hold together."""
+
+    requirements: tuple[str, ...]
+    """A minimal set: without any one of them the others can be met."""
+    repairs: tuple[Repair, ...]
+    text: str
+
+
+class Exclusion(_Result):
+    """Options left out, and by which rule."""
+
+    strategy: str
+    options: tuple[str, ...]
+    instance_types: tuple[str, ...]
+    reason: str
+
+
+class SolverSummary(_Result):
+    """What the solver proved."""
+
+    name: str
+    status: Literal["optimal", "feasible", "infeasible", "unbounded", "undetermined"]
+    objective: float | None
+    bound: float | None
+    gap_ratio: float | None
+    columns: int
+    """Candidates handed to the program; the others were provably no better."""
+
+
+class Assumption(_Result):
+    """Something that was neither given nor measured."""
+
+    what: str
+    value: str
+    why: str = "assumed"
+
+
+class Provenance(_Result):
+    """What the result was computed from."""
+
+    advisor_version: str
+    catalog_version: str
+    workload_digest: str
+    price_dates: tuple[str, ...]
+    stale_prices: tuple[str, ...] = ()
+
+
+class Recommendation(_Result):
+    """What to do, what it saves, and how sure we are; or why nothing fits."""
+
+    schema_version: str = SCHEMA_VERSION
+    status: Literal["optimal", "feasible", "infeasible", "undetermined"]
+    """`optimal`: proven cheapest; `feasible`: best found within the time limit; `infeasible`: see `conflict`."""
+    objective: str
+    workload: str
+    example: bool
+    """Whether this is the built-in example and not the user's own workload."""
+    description: str
+    baseline: Baseline
+    plan: Plan | None
+    savings_usd_per_month: float | None
+    savings_ratio: float | None
+    """Share of today's cost saved; negative where the plan costs more."""
+    accuracy_loss: AccuracyLoss | None
+    binding: tuple[Binding, ...] = ()
+    alternatives: tuple[Alternative, ...] = ()
+    conflict: Conflict | None = None
+    solver: SolverSummary
+    candidates_considered: int
+    exclusions: tuple[Exclusion, ...] = ()
+    assumptions: tuple[Assumption, ...] = ()
+    warnings: tuple[str, ...] = ()
+    provenance: Provenance
+
+    def require(self) -> Recommendation:
+        """Return the recommendation itself, for pipelines that want an exception where nothing fits.
+
+        Raises:
+            InfeasibleError: Nothing meets the requirements; the message says why and what would.
+        """
+        if self.plan is None:
+            reasons = (
+                [self.conflict.text, *(repair.text for repair in self.conflict.repairs)]
+                if self.conflict
+                else [self.status]
+            )
+            raise InfeasibleError.because(reasons)
+        return self
+
+    def to_html(self, path: str | Path, *, force: bool = False) -> Path:
+        """Write the report as one self-contained HTML file and return its path.
+
+        Raises:
+            FileExists: The file is there and `force` is false.
+        """
+        from advisor.report import write_html
+
+        return write_html(self, Path(path), force=force)
