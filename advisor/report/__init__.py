@@ -1,0 +1,128 @@
+"""The report of a recommendation: HTML, Markdown, terminal, YAML and JSON; it formats and never computes."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from advisor.errors import FileExists
+
+if TYPE_CHECKING:
+    from advisor.recommendation import Recommendation
+
+__all__ = [
+    "render_html",
+    "render_json",
+    "render_markdown",
+    "render_terminal",
+    "render_yaml",
+    "write_html",
+    "write_text",
+]
+
+
+def render_html(recommendation: Recommendation) -> str:
+    """Return the report as one self-contained HTML page that loads nothing."""
+    from advisor.report.pages import html_page
+    from advisor.report.view import view
+
+    return html_page(view(recommendation))
+
+
+def render_markdown(recommendation: Recommendation) -> str:
+    """Return the report as Markdown for a pull request, a wiki or `$GITHUB_STEP_SUMMARY`."""
+    from advisor.report.pages import markdown_page
+    from advisor.report.view import view
+
+    return markdown_page(view(recommendation))
+
+
+def render_terminal(recommendation: Recommendation, *, width: int = 80, colour: bool = False) -> str:
+    """Return the report for a terminal.
+
+    Args:
+        recommendation: What to show.
+        width: Columns of the terminal; no line is longer. At least 60.
+        colour: Whether to use ANSI colours; the caller knows the terminal and `NO_COLOR`.
+    """
+    from advisor.report.terminal import terminal_page
+    from advisor.report.view import view
+
+    return terminal_page(view(recommendation), width=max(60, width), colour=colour)
+
+
+def render_json(recommendation: Recommendation) -> str:
+    """Return every field as JSON, two blanks a level."""
+    return recommendation.model_dump_json(indent=2) + "\n"
+
+
+def render_yaml(recommendation: Recommendation) -> str:
+    """Return every field as YAML, in the order of the JSON."""
+    import yaml
+
+    return str(
+        yaml.safe_dump(recommendation.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100)
+    )
+
+
+def write_html(recommendation: Recommendation, path: Path | str, force: bool = False) -> Path:
+    """Write the HTML report and return its path.
+
+    Raises:
+        FileExists: The file is there and `force` is false.
+        OSError: The folder cannot be written.
+    """
+    return write_text(render_html(recommendation), path, force=force)
+
+
+def write_text(text: str, path: Path | str, *, force: bool = False) -> Path:
+    """Write a rendered report whole or not at all, and return its path.
+
+    The text goes to a new file beside `path`, which then takes its name in one step: a reader never sees half of
+    a report, and an interrupted run leaves the old one as it was.
+
+    Raises:
+        FileExists: The file is there and `force` is false.
+        OSError: The folder cannot be written.
+    """
+    path = Path(path)
+    if not force and path.exists():
+        raise FileExists.at(path)
+    path = path.resolve()  # a link stays a link
+    if (
+        path.exists() and not path.is_file()
+    ):  # a pipe or a device cannot be replaced, and a folder must not be
+        path.write_text(text, encoding="utf-8")
+        return path
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".part")
+    part = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        part.chmod(0o666 & ~_umask())
+        _named(part, path, force=force)
+    finally:
+        part.unlink(missing_ok=True)
+    return path
+
+
+def _named(part: Path, path: Path, *, force: bool) -> None:
+    """Give the finished file its name; without `force` not even one that appeared meanwhile is replaced."""
+    if force:
+        part.replace(path)
+        return
+    try:
+        path.hardlink_to(part)
+    except FileExistsError:
+        raise FileExists.at(path) from None
+    except OSError:  # a file system without links
+        part.replace(path)
+
+
+def _umask() -> int:
+    """Return the process's mask; reading it means setting it for a moment."""
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask

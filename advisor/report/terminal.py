@@ -1,0 +1,192 @@
+"""The report in a terminal: the decision, before and after, what to do, how sure, and what else was close."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from io import StringIO
+from typing import TYPE_CHECKING
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from advisor.report.rows import Action
+    from advisor.report.view import View
+
+_TONES = {"good": "green", "warn": "yellow", "plain": ""}
+_NARROW = 100
+_BLANK_END = re.compile(r"(?: |\x1b\[[\d;]*m)+$", re.MULTILINE)
+
+
+def terminal_page(view: View, *, width: int, colour: bool) -> str:
+    """Return the report as lines of at most `width` columns, with ANSI colours where asked for."""
+    target = StringIO()
+    console = Console(
+        file=target,
+        width=width,
+        force_terminal=colour,
+        color_system="standard" if colour else None,
+        no_color=not colour,
+        legacy_windows=False,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        _environ={},
+    )
+    console.print(Group(*_parts(view, width)))
+    return _BLANK_END.sub(lambda end: end[0].replace(" ", ""), target.getvalue()).strip("\n") + "\n"
+
+
+def _parts(view: View, width: int) -> Iterator[RenderableType]:
+    if view.example:
+        yield Text("Built-in example, not your service. To start your own:", style="dim")
+        yield Text(f"  {view.example_command}\n", style="dim")
+    yield Text(view.headline, style="bold")
+    if view.how:
+        yield Text(view.how)
+    yield Text(view.lead, style="dim")
+    yield Text()
+    yield _figures(view)
+    yield from _warnings(view)
+    if view.repairs:
+        yield from _section("The nearest that works", _repairs(view))
+    elif view.monday:
+        yield from _section("What to do on Monday", _numbered(view.monday))
+    yield from _section("Today and after" if view.has_plan else "Today", _comparison(view))
+    if view.has_plan:
+        yield from _section("Changes", _actions(view))
+        yield from _section("How sure we are", _sure(view))
+    if view.bindings:
+        yield from _section("What binds", _bindings(view))
+    if view.alternatives:
+        yield from _section("Alternatives", _alternatives(view, width))
+    yield Text("\nEvidence, assumptions and charts: add -o report.html", style="dim")
+
+
+def _section(title: str, body: RenderableType) -> Iterator[RenderableType]:
+    yield Text(f"\n{title}", style="bold cyan")
+    yield body
+
+
+def _figures(view: View) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for _ in range(3):
+        table.add_column()
+    for figure in view.figures:
+        style = f"bold {_TONES[figure.tone]}".strip()
+        table.add_row(
+            Text(figure.label, style="dim"), Text(figure.value + figure.per, style=style), Text(figure.detail)
+        )
+    return table
+
+
+def _warnings(view: View) -> Iterator[RenderableType]:
+    if view.warnings:
+        yield Text()
+        yield _bullets(view.warnings, mark="!", style="yellow")
+
+
+def _bullets(lines: Iterable[str], *, mark: str, style: str = "") -> Table:
+    table = Table.grid(padding=(0, 1))
+    for line in lines:
+        table.add_row(Text(mark, style=style), Text(line))
+    return table
+
+
+def _numbered(lines: Iterable[str]) -> Table:
+    table = Table.grid(padding=(0, 1))
+    for number, line in enumerate(lines, 1):
+        table.add_row(Text(f"{number}.", style="cyan"), Text(line))
+    return table
+
+
+def _table(*columns: tuple[str, str]) -> Table:
+    """Return an empty table; each column is its heading and `left` or `right`."""
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False, header_style="dim")
+    for heading, justify in columns:
+        table.add_column(heading, justify="right" if justify == "right" else "left", overflow="fold")
+    return table
+
+
+def _comparison(view: View) -> Table:
+    table = _table(
+        ("", "left"), ("Today", "left"), *((("After", "left"), ("Change", "right")) if view.has_plan else ())
+    )
+    for row in view.comparison:
+        cells = [Text(row.what), Text(row.today)]
+        if view.has_plan:
+            cells += [Text(row.after), Text(row.change, style=_TONES[row.tone])]
+        table.add_row(*cells)
+    return table
+
+
+def _actions(view: View) -> Table:
+    table = Table.grid(padding=(0, 2))
+    actions = [action for service in view.services for action in service.actions]
+    for action in actions:
+        table.add_row(Text(action.strategy, style="dim"), _action(action))
+    return table
+
+
+def _action(action: Action) -> RenderableType:
+    parts: list[RenderableType] = [Text(action.title, style="bold")]
+    if action.steps:
+        parts.append(_numbered(action.steps))
+    for place, text in action.artefacts:
+        parts += [Text(f"{place}:", style="dim"), Padding(Text(text, style="cyan"), (0, 0, 0, 2))]
+    if action.risk:
+        parts.append(Text.assemble(("Risk: ", "yellow"), action.risk))
+    return Group(*parts)
+
+
+def _sure(view: View) -> RenderableType:
+    rows = [(name, value) for service in view.services for name, value in service.loss_rows]
+    table = Table.grid(padding=(0, 2))
+    for name, value in rows:
+        table.add_row(Text(name, style="dim"), Text(value))
+    return Group(_bullets(view.sure, mark="-"), table)
+
+
+def _bindings(view: View) -> Table:
+    table = _table(("Requirement", "left"), ("Reached", "right"), ("Limit", "right"), ("Used", "right"))
+    for row in view.bindings:
+        table.add_row(Text(row.requirement), Text(row.reached), Text(row.limit), Text(row.used))
+    return table
+
+
+def _repairs(view: View) -> Table:
+    table = _table(
+        ("Requirement", "left"),
+        ("Given", "right"),
+        ("Nearest", "right"),
+        ("Cost a month", "right"),
+        ("On", "left"),
+    )
+    for row in view.repairs:
+        table.add_row(
+            Text(row.requirement),
+            Text(row.given),
+            Text(row.nearest, style="green"),
+            Text(row.cost),
+            Text(row.machine),
+        )
+    return table
+
+
+def _alternatives(view: View, width: int) -> Table:
+    wide = width >= _NARROW
+    table = _table(
+        ("What differs", "left"),
+        *((("On", "left"),) if wide else ()),
+        ("Cost a month", "right"),
+        ("Extra", "right"),
+        ("Loss", "right"),
+    )
+    for row in view.alternatives:
+        on = [Text(row.machine)] if wide else []
+        table.add_row(Text(row.differs), *on, Text(row.cost), Text(row.extra), Text(row.loss))
+    return table

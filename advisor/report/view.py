@@ -1,0 +1,101 @@
+"""What a report shows, as plain values: every text is ready to be read, nothing is left to work out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from advisor.recommendation import Recommendation
+from advisor.report import chapters, opening
+from advisor.report.charts import Chart, money_chart
+from advisor.report.comparison import comparison
+from advisor.report.opening import Figure
+from advisor.report.references import Reference, References
+from advisor.report.rows import (
+    AlternativeRow,
+    BindingRow,
+    ExclusionRow,
+    MoneyRow,
+    RepairRow,
+    Row,
+    ServiceView,
+)
+from advisor.report.services import services
+from advisor.report.words import capital, clean
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The whole report as plain values, in the order in which it is read."""
+
+    title: str
+    workload: str
+    description: str
+    example: bool
+    example_command: str
+    """How to start one's own workload from an example."""
+    has_plan: bool
+    headline: str
+    """The decision in one sentence."""
+    how: str
+    """With which changes, as the rest of that sentence."""
+    lead: str
+    """How good the decision is."""
+    figures: tuple[Figure, ...]
+    monday: tuple[str, ...]
+    comparison: tuple[Row, ...]
+    services: tuple[ServiceView, ...]
+    sure: tuple[str, ...]
+    warnings: tuple[str, ...]
+    bindings: tuple[BindingRow, ...]
+    alternatives: tuple[AlternativeRow, ...]
+    money: Chart
+    money_rows: tuple[MoneyRow, ...]
+    conflict: tuple[str, ...]
+    """Requirements that cannot hold together."""
+    repairs: tuple[RepairRow, ...]
+    exclusions: tuple[ExclusionRow, ...]
+    references: tuple[Reference, ...]
+    assumptions: tuple[tuple[str, str, str], ...]
+    """What, which value, why."""
+    provenance: tuple[tuple[str, str], ...]
+    """Name and value."""
+
+
+def view(recommendation: Recommendation) -> View:
+    """Return everything a report says about a recommendation."""
+    r = recommendation
+    refs = References(r)
+    headline, how = opening.headline(r)
+    workload = clean(r.workload)
+    return View(
+        title=f"{workload}: recommendation",
+        workload=workload,
+        description=clean(r.description),
+        example=r.example,
+        example_command="advisor example large-llm > advisor.yaml",
+        has_plan=r.plan is not None,
+        headline=headline,
+        how=how,
+        lead=opening.lead(r),
+        figures=opening.figures(r, refs),
+        monday=opening.monday(r),
+        comparison=comparison(r, refs),
+        services=services(r, refs),
+        sure=chapters.sure(r),
+        warnings=tuple(clean(text) for text in r.warnings),
+        bindings=chapters.bindings(r),
+        alternatives=chapters.alternatives(r),
+        money=money_chart(chapters.bills(r)),
+        money_rows=chapters.money(r, refs),
+        conflict=tuple(capital(text) for text in r.conflict.requirements) if r.conflict else (),
+        repairs=chapters.repairs(r),
+        exclusions=chapters.exclusions(r),
+        references=refs.listed,
+        assumptions=tuple((_given(a.what), clean(a.value), clean(a.why)) for a in r.assumptions),
+        provenance=chapters.provenance(r),
+    )
+
+
+def _given(what: str) -> str:
+    """Return the name of something assumed: a key of the workload as it is written there, words with a capital."""
+    return clean(what) if "." in what or "_" in what else capital(what)
