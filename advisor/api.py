@@ -73,7 +73,7 @@ def recommend(
         >>> recommendation.status, recommendation.plan.cost_usd_per_month <= recommendation.baseline.cost_usd_per_month
         ('optimal', True)
     """
-    example = isinstance(workload, str) and is_example(workload)
+    example = workload if isinstance(workload, str) and is_example(workload) else ""
     workload = Workload.load(workload)
     requirements = requirements or Requirements()
     terms = resolve(workload, requirements)
@@ -140,7 +140,7 @@ def _solved(
 
 
 def _common(
-    evaluation: Evaluation, terms: Terms, before: Today, today_date: str, *, example: bool
+    evaluation: Evaluation, terms: Terms, before: Today, today_date: str, *, example: str
 ) -> dict[str, Any]:
     """Return the fields that every recommendation has, whether or not there is a plan."""
     workload = evaluation.workload
@@ -149,7 +149,8 @@ def _common(
     return {
         "objective": terms.objective[0],
         "workload": workload.name,
-        "example": example,
+        "example": bool(example),
+        "example_name": example,
         "description": described(workload),
         "baseline": Baseline.model_validate(
             {

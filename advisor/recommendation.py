@@ -259,6 +259,8 @@ class Recommendation(_Result):
     workload: str
     example: bool
     """Whether this is the built-in example and not the user's own workload."""
+    example_name: str = ""
+    """Name of the example, for `advisor example NAME`."""
     description: str
     baseline: Baseline
     plan: Plan | None

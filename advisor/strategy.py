@@ -203,28 +203,23 @@ class Requires:
     def refusal(self, *, family: str, runtime: str, instance_type: InstanceType) -> str | None:
         """Return why the option cannot be used there, or `None` where it can."""
         chip = instance_type.accelerator
-        capability = chip.compute_capability
+        too_old = chip.vendor == "nvidia" and (chip.compute_capability or 0.0) < (self.min_compute_capability or 0.0)
         rules = (
-            (self.families and family not in self.families, f"not for the family {family}"),
+            (self.families and family not in self.families, f"is for {_either(self.families)} models"),
             (
                 self.accelerator_kinds and chip.kind not in self.accelerator_kinds,
-                f"{chip.name} is a {chip.kind}; needs {_either(self.accelerator_kinds)}",
+                f"needs a {_either(self.accelerator_kinds)}",
             ),
-            (
-                self.min_compute_capability is not None
-                and chip.vendor == "nvidia"
-                and (capability is None or capability < self.min_compute_capability),
-                f"{chip.name} has compute capability {capability}; needs {self.min_compute_capability} or more",
-            ),
+            (too_old, f"needs compute capability {self.min_compute_capability} or more"),
             (
                 self.dtypes and not any(dtype in chip.peak_flops for dtype in self.dtypes),
-                f"{chip.name} does not compute in {_either(self.dtypes)}",
+                f"needs a chip that computes in {_either(self.dtypes)}",
             ),
             (
                 self.runtimes and runtime not in self.runtimes,
-                f"{runtime} does not run it; {_either(self.runtimes)} can",
+                f"is not run by {runtime}; {_either(self.runtimes)} can",
             ),
-            (self.sparsity_2_4 and not chip.sparsity_2_4, f"{chip.name} has no units for 2:4 sparsity"),
+            (self.sparsity_2_4 and not chip.sparsity_2_4, "needs units for 2:4 sparsity"),
         )
         return next((reason for broken, reason in rules if broken), None)
 

@@ -44,7 +44,7 @@ def terminal_page(view: View, *, width: int, colour: bool) -> str:
 def _parts(view: View, width: int) -> Iterator[RenderableType]:
     if view.example:
         yield Text("Built-in example, not your service. To start your own:", style="dim")
-        yield Text(f"  {view.example_command}\n", style="dim")
+        yield Text(f"  advisor example {view.example_name} > advisor.yaml\n", style="dim")
     yield Text(view.headline, style="bold")
     if view.how:
         yield Text(view.how)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from advisor.examples import EXAMPLES
 from advisor.recommendation import Recommendation
 from advisor.report import chapters, opening
 from advisor.report.charts import Chart, money_chart
@@ -31,8 +32,8 @@ class View:
     workload: str
     description: str
     example: bool
-    example_command: str
-    """How to start one's own workload from an example."""
+    example_name: str
+    """Example to start one's own workload from."""
     has_plan: bool
     headline: str
     """The decision in one sentence."""
@@ -72,7 +73,7 @@ def view(recommendation: Recommendation) -> View:
         workload=workload,
         description=clean(r.description),
         example=r.example,
-        example_command="advisor example large-llm > advisor.yaml",
+        example_name=recommendation.example_name if recommendation.example_name in EXAMPLES else EXAMPLES[0],
         has_plan=r.plan is not None,
         headline=headline,
         how=how,
