@@ -25,19 +25,21 @@ from advisor.performance.continuous_moments import (
     tpot_moments,
 )
 from advisor.performance.continuous_state import ContinuousBatching, Load, StepCurve, settle
+from advisor.performance.latency_shapes import (
+    Moments,
+    gamma_statistics,
+    lognormal_statistics,
+    seen_by_some,
+    two_part_statistics,
+)
 from advisor.performance.queueing import (
     Array,
     Latency,
-    Moments,
     StatisticFunction,
     Values,
     Wait,
-    gamma_statistics,
     highest_rate,
-    lognormal_statistics,
     rows_of,
-    seen_by_some,
-    two_part_statistics,
 )
 
 __all__ = [

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from advisor.performance.continuous_state import ContinuousBatching, Load
-from advisor.performance.queueing import Array, Moments, Wait, delay_probability, point_memory
+from advisor.performance.latency_shapes import Moments
+from advisor.performance.queueing import Array, Wait, delay_probability, point_memory
 
 
 def step_wait(replica: ContinuousBatching, load: Load) -> Moments:

@@ -16,7 +16,7 @@ from advisor.performance.decoder_coefficients import BACKENDS, Coefficients, coe
 from advisor.performance.decoder_load import STEP_BATCHES, decoder_queue, load_coefficients
 from advisor.performance.decoder_rows import has_tied_tables
 from advisor.performance.memory import kv_cache_bytes, reserve_bytes, sequences_that_fit
-from advisor.performance.queueing import Latency
+from advisor.performance.queueing import STATISTICS, Latency
 from advisor.performance.serving import Array, Limits, Replica, cells, chosen, taken
 
 if TYPE_CHECKING:
@@ -103,8 +103,7 @@ def decoder_serving(workload: Workload, candidates: Candidates, columns: EngineC
         weight_bytes_per_accelerator=weights,
         memory_bytes=accelerators * (weights + reserve_bytes(memory) + cache * tokens),
         fits=(held >= 1.0) & (accelerators <= machine_chips),
-        log_sigma=np.maximum(engine.coefficients.log_sigma_ttft, engine.coefficients.log_sigma_tpot)
-        * np.ones(len(columns)),
+        log_sigma=_log_sigma(workload, engine, len(columns)),
         calibrated=_calibrated(workload, chips, columns),
     )
     queue = decoder_queue(
@@ -208,6 +207,18 @@ def _attention_flops(workload: Workload) -> float:
     model = workload.model
     layers = float(model.full_attention_layers or model.layers or 32)
     return 4.0 * layers * float(model.attention_heads or 32) * float(model.head_dim or 128)
+
+
+def _log_sigma(workload: Workload, engine: DecoderEngine, count: int) -> dict[tuple[str, str], Array]:
+    """Return the spread of each statistic: that under load on models left out, or that of the chip where it is wider."""
+    measured = load_coefficients(workload.serving.runtime).log_sigma
+    first, token = engine.coefficients.log_sigma_ttft, engine.coefficients.log_sigma_tpot
+    chip = {"ttft": first, "tpot": token, "e2e": token}
+    return {
+        (metric, statistic): np.maximum(measured[f"{metric}_{statistic}"], chip[metric]) * np.ones(count)
+        for metric in chip
+        for statistic in STATISTICS
+    }
 
 
 def _decoding_ratio(delta: Mapping[str, Array], batch: float) -> Array:

@@ -13,17 +13,16 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from advisor.performance.latency_shapes import Moments, two_part_statistics
 from advisor.performance.queueing import (
     Array,
     Latency,
-    Moments,
     StatisticFunction,
     Values,
     Wait,
     highest_rate,
     point_memory,
     rows_of,
-    two_part_statistics,
     windowed_memory,
 )
 

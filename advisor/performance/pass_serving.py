@@ -14,7 +14,7 @@ from advisor.performance.dynamic_batching import DynamicBatching, capacity_reque
 from advisor.performance.memory import USABLE_RATIO
 from advisor.performance.pass_coefficients import PassCoefficients, coefficients
 from advisor.performance.passes import PassEngine, fixed_s, item_s
-from advisor.performance.queueing import Latency
+from advisor.performance.queueing import STATISTICS, Latency
 from advisor.performance.serving import Array, Limits, Replica, cells, chosen, taken
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def pass_serving(workload: Workload, candidates: Candidates, columns: EngineColu
         weight_bytes_per_accelerator=weights,
         memory_bytes=needed,
         fits=needed <= USABLE_RATIO * memory,
-        log_sigma=np.asarray(fit.log_sigma, dtype=float),
+        log_sigma={("e2e", statistic): np.asarray(fit.log_sigma, dtype=float) for statistic in STATISTICS},
         calibrated=_calibrated(workload, chips, columns),
     )
     return PassServing(replica, _server(workload, engine, delta, max_batch, delay), *_direct(delta))

@@ -32,8 +32,8 @@ class Replica:
     memory_bytes: Array
     """Memory that one replica needs at least: weights, one sequence or batch, libraries."""
     fits: npt.NDArray[np.bool_]
-    log_sigma: Array
-    """Standard deviation of the logarithm of measured over predicted latency, dimensionless."""
+    log_sigma: Mapping[tuple[str, str], Array]
+    """Standard deviation of the logarithm of measured over predicted latency, by (metric, statistic), dimensionless."""
     calibrated: npt.NDArray[np.bool_]
     """Whether backend, chip and precision were measured together."""
 
@@ -91,6 +91,8 @@ def taken(value: T, keep: npt.NDArray[Any], count: int) -> T:
     found: Any = value
     if isinstance(value, np.ndarray):
         found = value[keep] if value.shape[:1] == (count,) else value
+    elif isinstance(value, dict):
+        found = {name: taken(item, keep, count) for name, item in value.items()}
     elif isinstance(value, tuple):
         found = tuple(taken(item, keep, count) for item in value)
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -9,20 +9,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from advisor.performance.latency_shapes import (
+    Moments,
+    gamma_statistics,
+    lognormal_statistics,
+    normal_quantile,
+    seen_by_some,
+    two_part_statistics,
+)
 from advisor.performance.queueing import (
     STATISTICS,
     Latency,
-    Moments,
     Wait,
     delay_probability,
-    gamma_statistics,
     highest_rate,
-    lognormal_statistics,
     normal_cdf,
-    normal_quantile,
     point_memory,
-    seen_by_some,
-    two_part_statistics,
     windowed_memory,
 )
 
