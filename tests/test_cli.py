@@ -73,7 +73,7 @@ class TestRecommend:
 
     def test_takes_a_price_file_of_ones_own(self, tmp_path: Path) -> None:
         (tmp_path / "mine.csv").write_text(
-            "provider,region,name,on_demand_usd_h\naws,us-east-1,g4dn.xlarge,0.10\n"
+            "provider,region,name,on_demand_usd_per_h\naws,us-east-1,g4dn.xlarge,0.10\n"
         )
         done = run(*SMALL, "--catalog", "mine.csv", "--format", "json", cwd=tmp_path)
         assert 0 == done.returncode, done.stderr

@@ -75,7 +75,6 @@ def recommend(
     from advisor.api import recommend as recommended
     from advisor.catalog import Catalog
     from advisor.requirements import Requirements
-    from advisor.solver import SolverSettings
 
     source = _source(workload, example)
     if output is not None:
@@ -84,7 +83,7 @@ def recommend(
         source,
         Requirements.load(requirement_values(requirements)),
         catalog=Catalog.load().with_overrides(*catalog) if catalog else None,
-        solver=SolverSettings(name=solver, time_limit_s=time_limit, gap_ratio=gap),
+        solver=_settings(solver, time_limit, gap),
         today_date=date.today().isoformat(),
     )
     if result.example and format is not Format.TABLE:
@@ -94,6 +93,16 @@ def recommend(
         _write(result, output, force=force)
     if result.plan is None:
         raise typer.Exit(3)
+
+
+def _settings(name: str, time_limit_s: float | None, gap_ratio: float) -> Any:
+    from advisor.errors import InputError
+    from advisor.solver import SolverSettings, SolverUnavailable
+
+    try:
+        return SolverSettings(name=name, time_limit_s=time_limit_s, gap_ratio=gap_ratio)
+    except SolverUnavailable as error:
+        raise InputError(f"--solver: {error}") from error
 
 
 def _source(workload: Path | None, example: Example | None) -> str:
