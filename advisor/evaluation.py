@@ -16,7 +16,7 @@ import numpy as np
 from advisor.catalog import Catalog
 from advisor.columns import EngineColumns, engine_columns
 from advisor.cost import Periods, arrival_cvs, mean_growth
-from advisor.losses import treatment_losses, treatment_speeds
+from advisor.losses import resolutions, treatment_losses, treatment_speeds
 from advisor.performance.serving import Limits, ServingModel
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from advisor.accuracy import LossDistribution
     from advisor.candidates import Candidates
+    from advisor.own import Own
     from advisor.terms import Terms
     from advisor.workload import Workload
 
@@ -36,12 +37,17 @@ class Evaluation:
         workload: What is served.
         catalog: Grids behind the regions, and the price of a GPU-hour.
         candidates: Every compatible combination.
+        measured: What the user measured, in place of published evidence.
     """
 
     workload: Workload
     catalog: Catalog
     candidates: Candidates
+    measured: tuple[Own, ...] = ()
     _capacities: dict[tuple[Any, ...], NDArray[np.float64]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+    _slices: dict[str, tuple[LossDistribution | None, ...]] = field(
         default_factory=dict, repr=False, compare=False
     )
 
@@ -52,7 +58,7 @@ class Evaluation:
     @cached_property
     def losses(self) -> tuple[LossDistribution | None, ...]:
         """Loss distribution of each distinct treatment; `None` where parts exclude each other."""
-        return treatment_losses(self.workload, self._columns.treatments)
+        return treatment_losses(self.workload, self._columns.treatments, measured=self.measured)
 
     @cached_property
     def engines(self) -> EngineColumns:
@@ -65,7 +71,25 @@ class Evaluation:
 
     def slice_losses(self, task: str) -> tuple[LossDistribution | None, ...]:
         """Return the loss distribution of each distinct treatment on one class of tasks."""
-        return treatment_losses(self.workload, self.engines.treatments, task=task)
+        known = self._slices.get(task)
+        if known is None:
+            known = treatment_losses(
+                self.workload, self.engines.treatments, task=task, measured=self.measured
+            )
+            self._slices[task] = known
+        return known
+
+    def resolutions(self, treatment: int, *, task: str | None, limit_ratio: float) -> tuple[str, ...]:
+        """Return whether the user's measurements settle that a treatment keeps a limit, in words."""
+        if not self.measured:
+            return ()
+        return resolutions(
+            self.workload,
+            self.engines.treatments[treatment],
+            self.measured,
+            task=task,
+            limit_ratio=limit_ratio,
+        )
 
     @cached_property
     def serving(self) -> ServingModel:
@@ -157,5 +181,5 @@ def _tightened(
         return limits
     from statistics import NormalDist
 
-    longer = np.exp(NormalDist().inv_cdf(confidence) * serving.replica.log_sigma)
-    return {key: limit / longer for key, limit in limits.items()}
+    z, sigma = NormalDist().inv_cdf(confidence), serving.replica.log_sigma
+    return {key: limit / np.exp(z * sigma[key]) for key, limit in limits.items()}

@@ -29,7 +29,6 @@ from advisor.strategy import NONE, Option
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from advisor.accuracy import LossDistribution
     from advisor.catalog import InstanceType
     from advisor.evaluation import Evaluation
     from advisor.evidence import Evidence
@@ -103,8 +102,35 @@ def choices(evaluation: Evaluation, plans: Plans, position: int) -> tuple[Choice
     )
 
 
-def accuracy_loss(loss: LossDistribution, *, limit_ratio: float | None) -> AccuracyLoss:
-    """Return a loss distribution as the few numbers that a reader needs."""
+def accuracy_loss(
+    evaluation: Evaluation, treatment: int, *, limits_ratio: Mapping[str | None, float]
+) -> AccuracyLoss:
+    """Return what a treatment costs in accuracy, on the whole and on each class of tasks with a limit of its own.
+
+    Args:
+        evaluation: Of the candidates.
+        treatment: Index into the evaluation's treatments.
+        limits_ratio: Largest loss by class of task; `None` is the workload's own.
+    """
+    slices = {
+        task: _task_loss(evaluation, treatment, task=task, limit_ratio=limit)
+        for task, limit in limits_ratio.items()
+        if task is not None
+    }
+    worst_first = sorted(slices.items(), key=lambda item: (item[1].probability_kept or 0.0, item[0]))
+    whole = _task_loss(evaluation, treatment, task=None, limit_ratio=limits_ratio.get(None))
+    return whole.model_copy(update={"slices": dict(worst_first)})
+
+
+def _task_loss(
+    evaluation: Evaluation, treatment: int, *, task: str | None, limit_ratio: float | None
+) -> AccuracyLoss:
+    losses = evaluation.losses if task is None else evaluation.slice_losses(task)
+    loss = losses[treatment]
+    assert loss is not None  # noqa: S101 - engines whose treatments exclude each other are never evaluated
+    settled = (
+        () if limit_ratio is None else evaluation.resolutions(treatment, task=task, limit_ratio=limit_ratio)
+    )
     return AccuracyLoss(
         expected_ratio=loss.expected_ratio,
         p10_ratio=loss.p10_ratio,
@@ -114,7 +140,7 @@ def accuracy_loss(loss: LossDistribution, *, limit_ratio: float | None) -> Accur
         basis=loss.basis,
         evidence=evidence_notes(loss.evidence),
         unknown_pairs=loss.unknown_pairs,
-        notes=loss.notes,
+        notes=(*loss.notes, *settled),
     )
 
 
@@ -126,10 +152,12 @@ def latencies(evaluation: Evaluation, plans: Plans, position: int) -> dict[str, 
     serving = evaluation.serving.take(np.repeat(one.engine, len(used)))
     rates, cvs = (np.concatenate(column) for column in zip(*loads, strict=True))
     found = serving.latency(rates, arrival_cv=cvs)
-    sigma = float(serving.replica.log_sigma[0])
     names = {"ttft": "ttft", "tpot": "tpot", "e2e": "latency"}
     return {
-        f"{names[metric]}_{statistic}": (float(found[metric][statistic].max()), sigma)
+        f"{names[metric]}_{statistic}": (
+            float(found[metric][statistic].max()),
+            float(serving.replica.log_sigma[metric, statistic][0]),
+        )
         for metric in serving.metrics
         for statistic in ("mean", "p50", "p90", "p95", "p99")
     }
@@ -247,24 +275,23 @@ def service_plan(
     position: int,
     *,
     checks: tuple[LatencyCheck, ...],
-    limit_ratio: float | None,
+    limits_ratio: Mapping[str | None, float],
 ) -> ServicePlan:
     """Return a candidate as what is recommended for one service."""
     row = int(plans.engine[position])
-    loss = evaluation.losses[int(evaluation.engines.treatment[row])]
-    assert loss is not None  # noqa: S101 - engines whose treatments exclude each other are never evaluated
+    treatment = int(evaluation.engines.treatment[row])
     return ServicePlan.model_validate(
         {
             **deployment_fields(evaluation, plans, position, checks=checks),
             "choices": choices(evaluation, plans, position),
-            "accuracy_loss": accuracy_loss(loss, limit_ratio=limit_ratio),
+            "accuracy_loss": accuracy_loss(evaluation, treatment, limits_ratio=limits_ratio),
             "memory_gib_per_replica": float(evaluation.serving.replica.memory_bytes[row]) / 2.0**30,
         }
     )
 
 
-def bill_fields(evaluation: Evaluation, plans: Plans, position: int) -> dict[str, object]:
-    """Return the fields of a `Bill` for a candidate."""
+def bill_of(evaluation: Evaluation, plans: Plans, position: int) -> Bill:
+    """Return the bill of a candidate."""
     machine = machine_of(evaluation, plans, position)
     grid = evaluation.catalog.carbon(machine.provider, machine.region)
     total = float(plans.cost_usd_per_month[position])
@@ -273,7 +300,7 @@ def bill_fields(evaluation: Evaluation, plans: Plans, position: int) -> dict[str
         cost.amortised_usd_per_month(np.array(one_time), horizon_months=evaluation.workload.horizon_months)
     )
     amount, unit = units_per_month(evaluation)
-    return {
+    fields = {
         "cost_usd_per_month": total,
         "machines_usd_per_month": float(plans.machine_usd_per_month[position]),
         "fees_usd_per_month": float(plans.own_usd_per_month[position]) - amortised,
@@ -286,11 +313,7 @@ def bill_fields(evaluation: Evaluation, plans: Plans, position: int) -> dict[str
         "carbon_g_per_kwh": grid.g_co2e_per_kwh,
         "carbon_source": f"{grid.source}, {grid.date}: {grid.method}",
     }
-
-
-def bill(evaluation: Evaluation, plans: Plans, position: int) -> Bill:
-    """Return the bill of a candidate."""
-    return Bill.model_validate(bill_fields(evaluation, plans, position))
+    return Bill.model_validate(fields)
 
 
 def units_per_month(evaluation: Evaluation) -> tuple[float, str]:
@@ -388,10 +411,10 @@ def _alternative(
     )
 
 
-def exclusions(evaluation: Evaluation) -> tuple[Exclusion, ...]:
+def exclusions(evaluations: Sequence[Evaluation]) -> tuple[Exclusion, ...]:
     """Return what was left out, one entry for each strategy and reason."""
     grouped: dict[tuple[str, str], tuple[set[str], set[str]]] = {}
-    for found in evaluation.candidates.exclusions:
+    for found in (found for one in evaluations for found in one.candidates.exclusions):
         options, machines = grouped.setdefault((found.strategy, found.reason), (set(), set()))
         options.add(found.option)
         machines.add(found.instance_type.rpartition("/")[2])

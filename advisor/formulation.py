@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,41 +44,103 @@ ATTRIBUTES = {
 
 
 @dataclass(frozen=True, slots=True)
+class Case:
+    """One service with its candidates."""
+
+    evaluation: Evaluation
+    plans: Plans
+    terms: Terms
+
+    @property
+    def name(self) -> str:
+        """Name of the service."""
+        return self.evaluation.workload.name
+
+    @property
+    def weight(self) -> float:
+        """Requests a month, by which fleet means are weighed."""
+        return float(self.evaluation.periods.requests_per_s @ self.evaluation.periods.hours_per_month)
+
+
+@dataclass(frozen=True, slots=True)
 class Formulation:
     """A program and which candidate each of its columns is."""
 
     program: Program
-    candidate: dict[str, int]
-    """Position in the plans, by column name."""
+    candidate: dict[tuple[str, str], int]
+    """Position in the plans of a service, by the names of service and column."""
+
+    @property
+    def columns(self) -> int:
+        """Candidates handed to the program."""
+        return len(self.candidate)
 
 
-def formulate(evaluation: Evaluation, plans: Plans, terms: Terms) -> Formulation:
-    """Return the program that picks among `plans`; at least one must be given.
+def formulate(cases: Sequence[Case], terms: Terms) -> Formulation:
+    """Return the program that picks one of each service's plans; each case must have at least one.
 
-    Columns that are worse than another in the cost and in everything that is limited or minimised are left out.
+    Columns that are worse than another in the cost and in everything that is limited or minimised are left out. With
+    several services a column also stays where it needs fewer machines in some hour, as they may share what is bought.
+
+    Args:
+        cases: Services, their traffic in the same periods.
+        terms: Totals and quotas over all services, and the objective.
     """
-    values = attribute_values(evaluation, plans, terms)
-    chosen = useful_columns(values, terms)
-    names = {position: f"c{position:07d}" for position in chosen}
-    columns, pools = [], {}
-    for position in chosen:
-        pool = _pool(evaluation, plans, position)
-        pools[pool.name] = pool
-        demand = tuple(int(count) for count in plans.instances[position])
-        attributes = {name: float(column[position]) for name, column in values.items() if name != COST}
-        columns.append(
-            Column(names[position], float(plans.own_usd_per_month[position]), attributes, {pool.name: demand})
-        )
-    hours = evaluation.periods.hours_per_month
+    services: list[Service] = []
+    pools: dict[str, Pool] = {}
+    candidate: dict[tuple[str, str], int] = {}
+    for case in cases:
+        values = attribute_values(case.evaluation, case.plans, terms)
+        chosen = useful_columns(values, terms) if len(cases) == 1 else sharing_columns(case, values, terms)
+        names = {position: f"c{position:07d}" for position in chosen}
+        columns = tuple(_column(case, position, name, values, pools) for position, name in names.items())
+        services.append(Service(case.name, columns, case.weight))
+        candidate |= {(case.name, name): position for position, name in names.items()}
+    hours = cases[0].evaluation.periods.hours_per_month
     program = Program(
-        services=(Service(evaluation.workload.name, tuple(columns)),),
+        services=tuple(services),
         periods=tuple(Period(f"t{number:03d}", float(length)) for number, length in enumerate(hours)),
         pools=tuple(pools.values()),
         groups=_quota_groups(terms, pools),
-        limits=_limits(terms, values),
+        limits=_limits(terms),
         goals=tuple(Goal(ATTRIBUTES[name], Aggregate.SUM) for name in terms.objective),
     )
-    return Formulation(program, {name: position for position, name in names.items()})
+    return Formulation(program, candidate)
+
+
+def _column(
+    case: Case, position: int, name: str, values: dict[str, NDArray[np.float64]], pools: dict[str, Pool]
+) -> Column:
+    pool = _pool(case.evaluation, case.plans, position)
+    if pools.setdefault(pool.name, pool) != pool:
+        pool = replace(pool, name=f"{pool.name}|{case.name}")
+        pools[pool.name] = pool
+    demand = tuple(int(count) for count in case.plans.instances[position])
+    attributes = {key: float(column[position]) for key, column in values.items() if key != COST}
+    return Column(name, float(case.plans.own_usd_per_month[position]), attributes, {pool.name: demand})
+
+
+def sharing_columns(case: Case, values: dict[str, NDArray[np.float64]], terms: Terms) -> list[int]:
+    """Return the candidates that no other of the same machine and purchase beats in every hour and everything that counts.
+
+    Safe however machines are shared: within one pool, fewer machines in every hour never cost more.
+    """
+    plans, evaluation = case.plans, case.evaluation
+    block = evaluation.engines.block[plans.engine].tolist()
+    table = [[policy.purchase for policy in policies(evaluation, b)] for b in evaluation.candidates.blocks]
+    ratio = evaluation.engines.values["cost_ratio"][plans.engine].tolist()
+    pools = [(b, table[b][p], r) for b, p, r in zip(block, plans.policy.tolist(), ratio, strict=True)]
+    counted = [ATTRIBUTES[name] for name in (terms.objective[0], *terms.totals) if ATTRIBUTES[name] != COST]
+    points = np.column_stack(
+        [plans.own_usd_per_month, *(values[name] for name in dict.fromkeys(counted)), plans.instances]
+    )
+    ties = [values[ATTRIBUTES[name]] for name in terms.objective[1:]]
+    kept: dict[tuple[int, str, float], list[int]] = {}
+    for position in np.lexsort((*ties[::-1], *points.T[::-1])).tolist():
+        mine = kept.setdefault(pools[position], [])
+        if not mine or not (points[mine] <= points[position]).all(axis=1).any():
+            mine.append(position)
+    return sorted(position for positions in kept.values() for position in positions)
 
 
 def attribute_values(evaluation: Evaluation, plans: Plans, terms: Terms) -> dict[str, NDArray[np.float64]]:
@@ -199,10 +262,5 @@ def _quota_groups(terms: Terms, pools: dict[str, Pool]) -> tuple[QuotaGroup, ...
     return tuple(groups)
 
 
-def _limits(terms: Terms, values: dict[str, NDArray[np.float64]]) -> tuple[Limit, ...]:
-    stated = terms.totals
-    return tuple(
-        Limit(name, ATTRIBUTES[name], bound)
-        for name, bound in sorted(stated.items())
-        if ATTRIBUTES[name] in values
-    )
+def _limits(terms: Terms) -> tuple[Limit, ...]:
+    return tuple(Limit(name, ATTRIBUTES[name], bound) for name, bound in sorted(terms.totals.items()))

@@ -166,7 +166,8 @@ def _problem(details: ErrorDetails, model: type[BaseModel], document: Document) 
     inner = getattr(details.get("ctx", {}).get("error"), "location", ())
     location, given = _as_written((*details["loc"], *inner), document.data)
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
-    text = _words(details, location, model, details["input"] if given is None else given)
+    keys = tuple(part for part in location if isinstance(part, str))
+    text = _words(details, keys, model, details["input"] if given is None else given)
     return ": ".join(part for part in (document.where(location), path, text) if part)
 
 
@@ -215,7 +216,7 @@ def _known_keys(location: Location, model: type[BaseModel]) -> str:
 
 
 def _sections(annotation: object, path: Location) -> Iterator[tuple[Location, Sequence[str]]]:
-    """Yield every mapping a document of this type may hold, with the keys that it may have."""
+    """Yield every mapping a document of this type may hold, with the keys that it may have; entries of a list are alike."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         fields = annotation.model_fields
         yield path, [_short(name, annotation) for name in fields]
@@ -225,7 +226,7 @@ def _sections(annotation: object, path: Location) -> Iterator[tuple[Location, Se
         keys = _literals(get_args(annotation)[0])
         if keys:
             yield path, keys
-    elif get_origin(annotation) in {Annotated, Union, types.UnionType}:
+    elif get_origin(annotation) in {Annotated, Union, types.UnionType, tuple}:
         for inner in get_args(annotation):
             yield from _sections(inner, path)
 

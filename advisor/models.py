@@ -214,6 +214,21 @@ def find_model(name: str) -> ModelSpec:
     return found
 
 
+def hugging_face_name(name: str) -> str | None:
+    """Return the identifier of a built-in model on Hugging Face, that of its instruction-tuned form first; `None` where there is none.
+
+    Example:
+        >>> hugging_face_name("llama-3.1-70b"), hugging_face_name("my-own-model")
+        ('meta-llama/Llama-3.1-70B-Instruct', None)
+    """
+    key = _key(name)
+    found = next((aliases for row, aliases in _rows() if key in {_key(row["name"]), *map(_key, aliases)}), ())
+    hosted = [alias for alias in found if "/" in alias]
+    return next(
+        (alias for alias in hosted if alias.casefold().endswith("-instruct")), next(iter(hosted), None)
+    )
+
+
 @cache
 def builtin_models() -> tuple[ModelSpec, ...]:
     """Return every built-in model, in the order of the table."""

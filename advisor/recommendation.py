@@ -65,6 +65,14 @@ class AccuracyLoss(_Result):
     unknown_pairs: tuple[tuple[str, str], ...] = ()
     """Combinations about which nothing is published."""
     notes: tuple[str, ...] = ()
+    """What a reader must know: what was measured, and whether it settles the claim."""
+    slices: Mapping[str, AccuracyLoss] = {}
+    """The same on each class of tasks with a limit of its own, the one least likely to be kept first."""
+
+    @property
+    def worst_slice(self) -> tuple[str, AccuracyLoss] | None:
+        """The class of tasks whose limit is least likely to be kept, with its loss; `None` where none has a limit."""
+        return next(iter(self.slices.items()), None)
 
 
 class LatencyCheck(_Result):
@@ -141,7 +149,7 @@ class Bill(_Result):
     unit_cost_usd: float
     """Cost of one `unit`."""
     unit: str
-    """`million tokens` (prompt and answer) or `thousand inferences`."""
+    """`million tokens` (prompt and answer), `thousand inferences`, or `thousand requests` of a fleet."""
     energy_kwh_per_month: float
     carbon_kg_per_month: float
     carbon_g_per_kwh: float
@@ -151,9 +159,14 @@ class Bill(_Result):
 class Baseline(Bill):
     """What serves the workload today."""
 
-    deployment: Deployment
+    services: tuple[Deployment, ...]
+    """What serves each service, in the order of the fleet; one where there is no fleet."""
     keeps_limits: bool
     """Whether today's deployment is predicted to keep the limits."""
+
+    def of(self, service: str) -> Deployment:
+        """Return what serves one service today; the first one where none is called so."""
+        return next((one for one in self.services if one.name == service), self.services[0])
 
 
 class Plan(Bill):
@@ -219,6 +232,27 @@ class Exclusion(_Result):
     reason: str
 
 
+class NextMeasurement(_Result):
+    """The one measurement that is worth most before deciding."""
+
+    kind: Literal["accuracy", "speed"]
+    subject: str
+    """What to measure, such as `quantization=fp8`, or the engine on its machine."""
+    why: str
+    """What hangs on it, in words."""
+    value_usd_per_month: float
+    """Expected value of knowing the result: what the better decision saves, times how likely it is."""
+    probability_changes_plan: float
+    """Probability that the result changes the plan or the number of its machines."""
+    samples: int | None
+    """Samples that settle the claim; null for a benchmark."""
+    command: str
+    """What to run."""
+    record: str
+    """What to do with the result, such as the lines to add to the workload."""
+    notes: tuple[str, ...] = ()
+
+
 class SolverSummary(_Result):
     """What the solver proved."""
 
@@ -271,6 +305,10 @@ class Recommendation(_Result):
     binding: tuple[Binding, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
     conflict: Conflict | None = None
+    measured: tuple[str, ...] = ()
+    """What each of your own measurements says, and whether it settles the limits, whether or not its option is chosen."""
+    next_measurement: NextMeasurement | None = None
+    """Null where nothing that could be measured would change the decision."""
     solver: SolverSummary
     candidates_considered: int
     exclusions: tuple[Exclusion, ...] = ()

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -13,16 +13,12 @@ from advisor.documents import Document, packaged_text, parse_document, read_docu
 from advisor.errors import InputError
 from advisor.inputs import Input, Spelled, validated
 from advisor.latency import LatencyLimits
+from advisor.measurements import OwnMeasurement
 from advisor.models import DTYPE_ALIASES, Model
+from advisor.tasks import TASK_ALIASES, TASKS, SpelledTask, Task
 from advisor.traffic import Distribution, Length, Traffic
 from advisor.units import Ratio, Seconds, UsdPerHour, UsdPerKwh
 
-Task = Literal[
-    "mixed", "knowledge", "commonsense", "instruction", "maths-code", "tool-use", "multilingual", "long-context", "cloze",
-    "multimodal", "summarisation", "classification", "detection", "segmentation", "language-understanding",
-    "question-answering", "translation", "retrieval", "image-generation",
-]  # fmt: skip
-"""Class of task; it decides how much accuracy a treatment costs."""
 Precision = Literal["fp32", "fp16", "bf16", "fp8", "int8", "int4", "w4a8", "fp4"]
 Runtime = Literal[
     "vllm",
@@ -39,16 +35,22 @@ Runtime = Literal[
 Purchase = Literal["on-demand", "spot", "reserved-1y", "reserved-3y"]
 Scaling = Literal["static", "reactive", "scheduled", "scale-to-zero"]
 
-TASK_ALIASES = {
-    "chat": "instruction", "code": "maths-code", "coding": "maths-code", "math": "maths-code", "maths": "maths-code",
-    "tools": "tool-use", "agents": "tool-use", "embedding": "retrieval", "ranking": "retrieval", "summarization": "summarisation",
-}  # fmt: skip
 _RUNTIMES = {
     "tensorrt-llm": "trtllm", "tensorrt_llm": "trtllm", "trt-llm": "trtllm", "ort": "onnxruntime", "onnx": "onnxruntime",
     "torch": "pytorch", "torchserve": "pytorch", "transformers": "pytorch", "tf": "tensorflow", "trt": "tensorrt",
 }  # fmt: skip
 _PURCHASES = {"ondemand": "on-demand", "on_demand": "on-demand", "preemptible": "spot"}
-__all__ = ["TASKS", "Accuracy", "Assumption", "Requests", "Serving", "Task", "Workload"]
+__all__ = [
+    "TASKS",
+    "TASK_ALIASES",
+    "Accuracy",
+    "Assumption",
+    "OwnMeasurement",
+    "Requests",
+    "Serving",
+    "Task",
+    "Workload",
+]
 _NO_LENGTH = Distribution(mean=0, cv=0)
 
 
@@ -109,7 +111,7 @@ class Accuracy(Input):
     """What is measured, such as MMLU or top-1."""
     baseline: Ratio | None = Field(None, gt=0, lt=1)
     """Its value today, such as 76%."""
-    slices: dict[Annotated[Task, Spelled(TASK_ALIASES)], Ratio] = Field(default_factory=dict)
+    slices: dict[SpelledTask, Ratio] = Field(default_factory=dict)
     """Its value today by class of task, such as {tool-use: 62%}."""
 
 
@@ -120,7 +122,7 @@ class Workload(Input):
     """A built-in name such as llama-3.1-70b, the path of a Hugging Face config.json, or fields of your own."""
     name: str = Field(default_factory=lambda given: given["model"].name, min_length=1, max_length=100)
     """What to call the service; the model's name where not given."""
-    task: Annotated[Task, Spelled(TASK_ALIASES)] = "mixed"
+    task: SpelledTask = "mixed"
     """Class of task, which decides how much accuracy a treatment costs."""
     requests: Requests = Requests()
     """What one request asks for, such as {input_tokens: 1200, output_tokens: {mean: 300, cv: 1.1}}."""
@@ -132,6 +134,9 @@ class Workload(Input):
     """What serves it today, such as {instance_type: p5.48xlarge}."""
     accuracy: Accuracy = Accuracy()
     """How good the model is today, such as {metric: MMLU, baseline: 76%}; needed for limits in points."""
+    measurements: tuple[OwnMeasurement, ...] = ()
+    """Accuracy that you measured yourself; it replaces what is published, such as
+    [{option: quantization=fp8, metric: MMLU, baseline: 83.6%, optimized: 83.1%, samples: 14042}]."""
     horizon_months: float = Field(12.0, gt=0, le=120)
     """Months over which one-time costs are spread."""
     engineer_usd_per_h: UsdPerHour = 120.0
@@ -221,6 +226,3 @@ def _fill(workload: Workload, name: str, values: Mapping[str, Any]) -> None:
     filled = section.model_copy(update=dict(values))
     object.__setattr__(filled, "__pydantic_fields_set__", section.model_fields_set)
     object.__setattr__(workload, name, filled)
-
-
-TASKS: tuple[str, ...] = get_args(Task)

@@ -112,7 +112,7 @@ BILL: dict[str, Any] = {
 
 def a_baseline(**changes: Any) -> Baseline:
     """Six machines in bf16, all day on demand."""
-    return Baseline(**{**BILL, "deployment": Deployment(**DEPLOYMENT), "keeps_limits": True, **changes})
+    return Baseline(**{**BILL, "services": (Deployment(**DEPLOYMENT),), "keeps_limits": True, **changes})
 
 
 def a_loss(**changes: Any) -> AccuracyLoss:
@@ -375,7 +375,7 @@ def a_cnn_recommendation(**changes: Any) -> Recommendation:
         "description": "",
         "example": False,
         "baseline": a_baseline(
-            deployment=before, unit="thousand inferences", cost_usd_per_month=9216.0, unit_cost_usd=0.000536
+            services=(before,), unit="thousand inferences", cost_usd_per_month=9216.0, unit_cost_usd=0.000536
         ),
         "plan": a_plan(services=(service,), energy_kwh_per_month=91.7, carbon_kg_per_month=29.5, **money),
         "savings_usd_per_month": 8448.0,
@@ -401,7 +401,7 @@ def a_dearer_recommendation(**changes: Any) -> Recommendation:
     fields: dict[str, Any] = {
         "status": "feasible",
         "baseline": a_baseline(
-            deployment=today, cost_usd_per_month=40179.2, unit_cost_usd=0.57, keeps_limits=False
+            services=(today,), cost_usd_per_month=40179.2, unit_cost_usd=0.57, keeps_limits=False
         ),
         "plan": a_plan(payback_months=None, services=(a_service(latencies=(a_check(today_s=None),)),)),
         "savings_usd_per_month": -31841.84,

@@ -78,7 +78,7 @@ class TestRecommend:
         done = run(*SMALL, "--catalog", "mine.csv", "--format", "json", cwd=tmp_path)
         assert 0 == done.returncode, done.stderr
         found = json.loads(done.stdout)
-        count = found["baseline"]["deployment"]["instances_peak"]
+        count = found["baseline"]["services"][0]["instances_peak"]
         assert found["baseline"]["cost_usd_per_month"] == pytest.approx(count * 0.10 * 730)
 
 

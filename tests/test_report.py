@@ -227,7 +227,7 @@ def test_extrapolated_speed_is_said() -> None:
 def test_nothing_to_change_is_a_decision_too() -> None:
     made = an_llm_recommendation()
     kept = tuple(choice.model_copy(update={"changed": False}) for choice in made.plan.services[0].choices)  # type: ignore[union-attr]
-    service = a_service(choices=kept, instances_peak=made.baseline.deployment.instances_peak)
+    service = a_service(choices=kept, instances_peak=made.baseline.services[0].instances_peak)
     same = an_llm_recommendation(
         plan=a_plan(services=(service,)), savings_usd_per_month=0.0, savings_ratio=0.0
     )

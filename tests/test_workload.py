@@ -164,6 +164,99 @@ class TestMistakes:
         assert chat(name="<script>alert(1)</script>").name == "<script>alert(1)</script>"
 
 
+MEASURED = "option: quantization=fp8, baseline: 83.6%, optimized: 83.1%, samples: 14042"
+
+
+class TestMeasurements:
+    def test_a_line_says_the_metric_before_and_after_and_its_samples(self):
+        line = {
+            "option": "quantization=fp8",
+            "metric": "MMLU",
+            "baseline": "83.6%",
+            "optimized": "83.1%",
+            "samples": 14042,
+            "task": "Maths",
+        }
+        (entry,) = chat(measurements=[line]).measurements
+        (result,) = entry.results
+        assert (result.metric, result.baseline, result.optimized, result.samples) == (
+            "MMLU",
+            0.836,
+            0.831,
+            14042,
+        )
+        assert (entry.label, result.task) == ("quantization=fp8", "maths-code")
+
+    def test_two_runs_of_the_harness_are_read_once_from_beside_the_document(self, tmp_path: Path):
+        for name, value in (("today", 0.80), ("fp8", 0.79)):
+            document = {
+                "results": {"gsm8k": {"exact_match,none": value}},
+                "n-samples": {"gsm8k": {"effective": 1319}},
+            }
+            (tmp_path / f"{name}.json").write_text(json.dumps(document))
+        text = (
+            CHAT
+            + "measurements:\n  - {option: quantization=fp8, lm_eval: {baseline: today.json, optimized: fp8.json}}\n"
+        )
+        (tmp_path / "chat.yaml").write_text(text)
+        workload = Workload.load(tmp_path / "chat.yaml")
+        (result,) = workload.measurements[0].results
+        assert (result.baseline, result.optimized, result.samples, result.task) == (
+            0.80,
+            0.79,
+            1319,
+            "maths-code",
+        )
+        (tmp_path / "today.json").unlink()
+        assert workload == Workload.load(workload.model_dump())
+        assert workload == Workload.model_validate_json(workload.model_dump_json())
+        assert workload.digest() != chat().digest()
+
+    def test_options_that_were_on_together_are_one_measurement(self):
+        line = {
+            "option": ["quantization=fp8", "pruning=2:4"],
+            "baseline": 0.8,
+            "optimized": 0.79,
+            "samples": 500,
+        }
+        assert chat(measurements=[line]).measurements[0].label == "quantization=fp8 + pruning=2:4"
+
+    @pytest.mark.parametrize(
+        ("line", "message"),
+        [
+            (MEASURED.replace("83.6%", "83.6"), "chat.yaml line 10: measurements[0].baseline: got 83.6 without a unit; say '83.6%'"),
+            (MEASURED.replace("83.6%", "0%"), "measurements[0].baseline: got '0%'; expected more than 0"),
+            (MEASURED.replace(", samples: 14042", ""), "measurements[0]: samples is missing; expected baseline, optimized and samples"),
+            (MEASURED.replace("samples: 14042", "samples: 0"), "measurements[0].samples: got 0; expected 1 or more"),
+            (MEASURED.replace("quantization=fp8", "fp8"), "measurements[0].option: got 'fp8'; expected a strategy and its option"),
+            (MEASURED.replace("option: quantization=fp8", "treatment: fp8"), "measurements[0].treatment: no treatment 'fp8' is known; did you mean"),
+            (MEASURED.replace("option: quantization=fp8, ", ""), "this needs either an option, such as 'option: quantization=fp8', or a treatment"),
+            (MEASURED.replace("optimized", "optimised"), "measurements[0].optimised: this key is unknown; did you mean 'optimized'?"),
+            (MEASURED + ", task: knowlege", "measurements[0].task: got 'knowlege'; did you mean 'knowledge'?"),
+            (MEASURED + ", discordant: [9000, 9000]", "measurements[0].discordant: got 18000 disagreements among 14042 samples"),
+            ("option: quantization=fp8, lm_eval: {baseline: a.json, optimized: b.json}", "chat.yaml line 10: measurements[0].lm_eval: cannot read"),
+            ("option: quantization=fp8, lm_eval: {baseline: a.json}", "measurements[0].lm_eval.optimized: this is missing"),
+        ],
+    )  # fmt: skip
+    def test_a_mistake_is_answered_with_its_line(self, tmp_path: Path, line: str, message: str):
+        assert message in refused(tmp_path, f"{CHAT}measurements:\n  - {{{line}}}\n")
+
+    def test_a_value_stated_beside_two_files_is_refused(self, tmp_path: Path):
+        (tmp_path / "r.json").write_text(
+            json.dumps({"results": {"arc": {"acc": 0.5}}, "n-samples": {"arc": {"effective": 9}}})
+        )
+        line = "{option: quantization=fp8, samples: 9, lm_eval: {baseline: r.json, optimized: r.json}}"
+        assert "measurements[0].samples: lm_eval says it" in refused(
+            tmp_path, f"{CHAT}measurements:\n  - {line}\n"
+        )
+
+    def test_the_schema_describes_every_field(self):
+        schema = Workload.model_json_schema(mode="validation")
+        assert "replaces what is published" in schema["properties"]["measurements"]["description"]
+        for name in ("OwnMeasurement", "LmEvaluation", "EvaluationResult"):
+            assert all("description" in field for field in schema["$defs"][name]["properties"].values()), name
+
+
 class TestUnits:
     def test_a_key_without_its_unit_takes_the_number_with_it(self):
         serving = chat(serving={"instance_type": "x", "price": "$2.50/h", "max_queue_delay": "5ms"}).serving

@@ -11,10 +11,28 @@ from typing import Annotated
 
 import typer
 
-from advisor.cli import recommending, starting, strategies  # each adds its commands to the application
+from advisor.cli import (  # each adds its commands to the application
+    evidence,
+    predicting,
+    recommending,
+    starting,
+    strategies,
+    traffic,
+    validating,
+)
 from advisor.cli.application import app
 
-__all__ = ["app", "main", "recommending", "starting", "strategies"]
+__all__ = [
+    "app",
+    "evidence",
+    "main",
+    "predicting",
+    "recommending",
+    "starting",
+    "strategies",
+    "traffic",
+    "validating",
+]
 
 
 def main() -> None:

@@ -29,8 +29,10 @@ class Format(StrEnum):
 @with_requirement_flags
 def recommend(
     workload: Annotated[
-        Path | None,
-        typer.Argument(help="Workload as YAML or JSON; ./advisor.yaml if there is one, else the example."),
+        list[Path] | None,
+        typer.Argument(
+            help="Workload as YAML or JSON; several for a fleet; ./advisor.yaml if there is one, else the example."
+        ),
     ] = None,
     *,
     example: Annotated[Example | None, typer.Option("--example", help="Use a built-in workload.")] = None,
@@ -105,13 +107,13 @@ def _settings(name: str, time_limit_s: float | None, gap_ratio: float) -> Any:
         raise InputError(f"--solver: {error}") from error
 
 
-def _source(workload: Path | None, example: Example | None) -> str:
+def _source(workload: list[Path] | None, example: Example | None) -> str | list[str]:
     from advisor.errors import InputError
 
-    if workload is not None and example is not None:
-        raise InputError(f"got both the file '{workload}' and --example {example.value}; give one of them")
-    if workload is not None:
-        return str(workload)
+    if workload and example is not None:
+        raise InputError(f"got both the file '{workload[0]}' and --example {example.value}; give one of them")
+    if workload:
+        return [str(path) for path in workload] if len(workload) > 1 else str(workload[0])
     if example is None and DEFAULT_FILE.exists():
         return str(DEFAULT_FILE)
     return (example or Example.LARGE_LLM).value

@@ -44,7 +44,7 @@ _PART_CLASSES = {
 def bills(recommendation: Recommendation) -> tuple[tuple[str, tuple[tuple[str, str, float], ...]], ...]:
     """Return the parts of each bill, in US dollars per month, with the class of their colour."""
     baseline, plan = recommendation.baseline, recommendation.plan
-    today = ("Today", _parts(baseline, (baseline.deployment,)))
+    today = ("Today", _parts(baseline, baseline.services))
     return (today, ("After", _parts(plan, plan.services))) if plan else (today,)
 
 
@@ -69,7 +69,7 @@ def _parts(bill: Bill, deployments: Sequence[Deployment]) -> tuple[tuple[str, st
 def money(recommendation: Recommendation, refs: References) -> tuple[MoneyRow, ...]:
     """Return the items of today's bill and of the plan's."""
     baseline, plan = recommendation.baseline, recommendation.plan
-    rows = [*_money(baseline, "Today", (baseline.deployment,), refs)]
+    rows = [*_money(baseline, "Today", baseline.services, refs)]
     return (*rows, *_money(plan, "After", plan.services, refs)) if plan else tuple(rows)
 
 

@@ -32,30 +32,40 @@ def comparison(recommendation: Recommendation, refs: References) -> tuple[Row, .
     rows = [
         _text_row(
             "Machines, busiest hour",
-            baseline.deployment,
+            baseline.services,
             after,
             lambda d: machines(d.instances_peak, d.instance_type),
         ),
-        _text_row("Each machine", baseline.deployment, after, lambda d: crossed(d.accelerator)),
-        _text_row("Replicas, busiest hour", baseline.deployment, after, _replicas),
+        _text_row("Each machine", baseline.services, after, lambda d: crossed(d.accelerator)),
+        _text_row("Replicas, busiest hour", baseline.services, after, _replicas),
         _text_row(
             "Scaling, purchase",
-            baseline.deployment,
+            baseline.services,
             after,
             lambda d: f"{clean(d.scaling)}, {clean(d.purchase)}",
         ),
         *_bill_rows(recommendation, refs),
         *(row for service in after for row in _latency_rows(service, refs, named=len(after) > 1)),
-        *([] if plan else _latency_rows(baseline.deployment, refs, named=False, today_only=True)),
-        _text_row("Load, busiest hour", baseline.deployment, after, _used),
+        *(
+            row
+            for today in (() if plan else baseline.services)
+            for row in _latency_rows(today, refs, named=len(baseline.services) > 1, today_only=True)
+        ),
+        _text_row("Load, busiest hour", baseline.services, after, _used),
     ]
     return tuple(rows)
 
 
 def _text_row(
-    what: str, today: Deployment, after: Sequence[Deployment], text: Callable[[Deployment], str]
+    what: str, today: Sequence[Deployment], after: Sequence[Deployment], text: Callable[[Deployment], str]
 ) -> Row:
-    return Row(what, text(today), "; ".join(text(d) for d in after) or NOT_KNOWN)
+    return Row(what, _each(today, text), _each(after, text) or NOT_KNOWN)
+
+
+def _each(deployments: Sequence[Deployment], text: Callable[[Deployment], str]) -> str:
+    if len(deployments) == 1:
+        return text(deployments[0])
+    return "; ".join(f"{clean(d.name)}: {text(d)}" for d in deployments)
 
 
 def _replicas(deployment: Deployment) -> str:
@@ -71,7 +81,7 @@ def _bill_rows(recommendation: Recommendation, refs: References) -> Iterator[Row
     """Yield the rows of numbers of which less is better."""
     baseline, plan = recommendation.baseline, recommendation.plan
     after: list[Bill] = [plan] if plan else []
-    deployments = (baseline.deployment, *(plan.services if plan else ()))
+    deployments = (*baseline.services, *(plan.services if plan else ()))
     prices = refs.prices(*deployments)
     grids = tuple(
         dict.fromkeys(number for bill in (baseline, *after) for number in refs.grid(bill.carbon_source))

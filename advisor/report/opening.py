@@ -62,6 +62,8 @@ def headline(recommendation: Recommendation) -> tuple[str, str]:
         return _no_plan(recommendation), ""
     changes = [choice.title for choice in changed(plan)]
     how = f"{counted(len(changes), 'change')}: {' · '.join(map(uncapital, changes))}." if changes else ""
+    if len(plan.services) > 1 and changes:
+        how = f"{counted(len(changes), 'change')} to {counted(len(plan.services), 'service')}."
     workload, cost = clean(recommendation.workload), monthly(plan.cost_usd_per_month)
     if keeps_today(recommendation):
         return (
@@ -73,12 +75,13 @@ def headline(recommendation: Recommendation) -> tuple[str, str]:
 
 def keeps_today(recommendation: Recommendation) -> bool:
     """Return whether the plan is what is there already."""
-    plan, today = recommendation.plan, recommendation.baseline.deployment
+    plan, baseline = recommendation.plan, recommendation.baseline
     return (
         plan is not None
         and not changed(plan)
         and all(
-            (service.instance_type, service.instances_peak) == (today.instance_type, today.instances_peak)
+            (service.instance_type, service.instances_peak)
+            == (baseline.of(service.name).instance_type, baseline.of(service.name).instances_peak)
             for service in plan.services
         )
     )
@@ -148,7 +151,7 @@ def figures(recommendation: Recommendation, refs: References) -> tuple[Figure, .
     plan, baseline = recommendation.plan, recommendation.baseline
     if plan is None:
         repairs = recommendation.conflict.repairs[:1] if recommendation.conflict else ()
-        today = replace(_today(baseline), refs=refs.prices(baseline.deployment))
+        today = replace(_today(baseline), refs=refs.prices(*baseline.services))
         return (today, *(_way_out(repair) for repair in repairs))
     loss = recommendation.accuracy_loss
     return (
@@ -166,7 +169,7 @@ def figures(recommendation: Recommendation, refs: References) -> tuple[Figure, .
 
 def _today(baseline: Baseline) -> Figure:
     kept = "keeps these limits" if baseline.keeps_limits else "breaks the limits at the busiest hour"
-    machine = machines(baseline.deployment.instances_peak, baseline.deployment.instance_type)
+    machine = listed([machines(one.instances_peak, one.instance_type) for one in baseline.services])
     return Figure(
         "Today",
         format_usd(baseline.cost_usd_per_month),
@@ -268,9 +271,8 @@ def monday(recommendation: Recommendation) -> tuple[str, ...]:
 
 def _first_steps(recommendation: Recommendation, plan: Plan) -> Iterator[str]:
     """Yield a new machine, then the first step of each change, then the second ones, and so on."""
-    today = recommendation.baseline.deployment
     for service in plan.services:
-        if service.instance_type != today.instance_type:
+        if service.instance_type != recommendation.baseline.of(service.name).instance_type:
             yield f"Make sure that {machines(service.instances_peak, service.instance_type)} are within your quota at {clean(service.provider)} in {clean(service.region)}."
     steps = [choice.steps or (f"{capital(choice.strategy)}: {choice.title}.",) for choice in changed(plan)]
     for depth in range(max(map(len, steps), default=0)):

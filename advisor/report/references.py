@@ -70,7 +70,7 @@ class References:
 def _sources(recommendation: Recommendation) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
     """Yield a key and the fields of each source, in the order of the report; some more than once."""
     plan, baseline = recommendation.plan, recommendation.baseline
-    deployments = (baseline.deployment, *(plan.services if plan else ()))
+    deployments = (*baseline.services, *(plan.services if plan else ()))
     for service in plan.services if plan else ():
         for note in (
             *service.accuracy_loss.evidence,

@@ -35,9 +35,8 @@ _GIB = 2.0**30
 def services(recommendation: Recommendation, refs: References) -> tuple[ServiceView, ...]:
     """Return a view of each service of the plan; none where there is no plan."""
     plan = recommendation.plan
-    today = recommendation.baseline.deployment
     return tuple(
-        _service(number, service, today, refs)
+        _service(number, service, recommendation.baseline.of(service.name), refs)
         for number, service in enumerate(plan.services if plan else (), 1)
     )
 

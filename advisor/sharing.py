@@ -1,0 +1,116 @@
+"""What services of a fleet share: totals, quotas, one bill, and why they cannot all be served."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from advisor.conflict import explain_conflict
+from advisor.evaluation import Evaluation
+from advisor.formulation import formulate
+from advisor.preparation import Prepared
+from advisor.recommendation import Bill, Conflict, Repair
+from advisor.requirements import Requirements
+from advisor.solver import Repair as ProgramRepair
+from advisor.solver import conflict as program_conflict
+from advisor.terms import Terms
+from advisor.units import format_usd
+
+
+def shared_terms(services: Sequence[Prepared], requirements: Requirements) -> Terms:
+    """Return what holds for all services together: totals, quotas and the objective."""
+    first = services[0].terms
+    return replace(
+        Terms(objective=first.objective),
+        totals=requirements.limited_attributes(),
+        quotas=dict(requirements.quotas),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Bills of several services as one."""
+
+    bills: tuple[Bill, ...]
+    requests_per_month: float
+
+    @classmethod
+    def of(cls, bills: Sequence[Bill], evaluations: Sequence[Evaluation]) -> Shared:
+        """Return the bills of services, in the order of their evaluations."""
+        hours = [one.periods.hours_per_month for one in evaluations]
+        rates = [one.periods.requests_per_s for one in evaluations]
+        count = sum(float(rate @ length) * 3600.0 for rate, length in zip(rates, hours, strict=True))
+        return cls(tuple(bills), count)
+
+    @property
+    def machines_usd_per_month(self) -> float:
+        """Machines of every service as if each bought its own."""
+        return sum(bill.machines_usd_per_month for bill in self.bills)
+
+    def bill_fields(self, *, pooled_usd_per_month: float = 0.0) -> dict[str, Any]:
+        """Return the fields of one bill for all.
+
+        Args:
+            pooled_usd_per_month: What buying machines together saves.
+        """
+        if len(self.bills) == 1:
+            return self.bills[0].model_dump()
+        names = (
+            "cost_usd_per_month",
+            "machines_usd_per_month",
+            "fees_usd_per_month",
+            "amortised_usd_per_month",
+            "one_time_usd",
+            "energy_kwh_per_month",
+            "carbon_kg_per_month",
+        )
+        sums: dict[str, Any] = {name: sum(getattr(bill, name) for bill in self.bills) for name in names}
+        sums["cost_usd_per_month"] -= pooled_usd_per_month
+        sums["machines_usd_per_month"] -= pooled_usd_per_month
+        grams = [bill.carbon_g_per_kwh for bill in self.bills]
+        return {
+            **sums,
+            "unit": "thousand requests",
+            "unit_cost_usd": sums["cost_usd_per_month"] / (self.requests_per_month / 1000.0),
+            "carbon_g_per_kwh": sum(grams) / len(grams),
+            "carbon_source": "; ".join(dict.fromkeys(bill.carbon_source for bill in self.bills)),
+        }
+
+
+def explain_shared_conflict(services: Sequence[Prepared], terms: Terms) -> Conflict:
+    """Return why a fleet cannot be served: a service that cannot be served at all, or limits that all share."""
+    for one in services:
+        if not len(one.plans):
+            own = explain_conflict(one.evaluation, one.terms)
+            return own.model_copy(update={"text": f"{one.name}: {own.text}"})
+    found = program_conflict(formulate([one.case for one in services], terms).program)
+    if found is None:
+        return Conflict(requirements=(), repairs=(), text="the services cannot be planned for together")
+    together = tuple(_named(requirement.name, requirement.bound) for requirement in found.together)
+    text = f"no plan for all {len(services)} services keeps {' and '.join(together)}"
+    return Conflict(requirements=together, repairs=tuple(map(_repair, found.repairs)), text=text)
+
+
+def _repair(found: ProgramRepair) -> Repair:
+    requirement, nearest = found.requirements[0], found.nearest[0]
+    cost = found.solution.cost_usd_per_month
+    return Repair(
+        requirement=requirement.name,
+        given=_amount(requirement.name, requirement.bound),
+        nearest=_amount(requirement.name, nearest),
+        cost_usd_per_month=cost,
+        instance_type="",
+        text=f"{_named(requirement.name, requirement.bound)} -> {_amount(requirement.name, nearest)}: {format_usd(cost)}/month",
+    )
+
+
+def _named(name: str, bound: float) -> str:
+    titles = {"cost": "budget a month", "one-time": "one-time budget", "carbon": "carbon a month"}
+    return f"{titles.get(name, name)} {_amount(name, bound)}"
+
+
+def _amount(name: str, bound: float) -> str:
+    if name == "carbon":
+        return f"{bound:,.0f} kg"
+    return format_usd(bound) if name in {"cost", "one-time"} else f"{bound:g}"
