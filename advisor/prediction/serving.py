@@ -1,0 +1,163 @@
+"""Rows of language models under a fixed concurrency: time to first token, time per output token, tokens per second."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from advisor.performance.decoder import closed_loop
+from advisor.performance.decoder_coefficients import interval_factor
+from advisor.prediction.deployments import (
+    Deployment,
+    Deployments,
+    Target,
+    has_measured_chip,
+    is_measured,
+    size_log_sigma,
+)
+from advisor.prediction.inputs import Inputs, Row, cell
+from advisor.prediction.outcome import (
+    Z_90_PERCENT,
+    Array,
+    Outcome,
+    basis_of,
+    columns_with_interval,
+    with_interval,
+)
+
+OUTPUTS = columns_with_interval("ttft_ms", "tpot_ms", "throughput_tokens_per_s")
+INPUT_TOKENS = ("isl_tokens", "isl", "input_tokens", "input_len")
+OUTPUT_TOKENS = ("osl_tokens", "osl", "output_tokens", "output_len")
+CONCURRENCY = ("concurrency", "max_concurrency", "concurrency_used", "batch_size")
+_MOST_TOKENS, _MOST_CONCURRENCY = 2e6, 1e6
+MEASURED_UP_TO = {"input_tokens": 8192.0, "output_tokens": 8192.0, "concurrency": 2048.0}
+"""Largest values of the measurements that the model was fitted to."""
+BEYOND_LOG_SIGMA = 0.2
+"""Further standard deviation of the logarithm of measured / predicted for each factor of e beyond those; assumed."""
+_BEYOND_WORDS = {
+    "input_tokens": "prompts longer than 8,192 tokens were not measured",
+    "output_tokens": "answers longer than 8,192 tokens were not measured",
+    "concurrency": "more than 2,048 requests in flight were not measured",
+}
+_PLAIN_MODES = frozenset({"", "agg", "aggregated"})
+
+
+def recognises(row: Row) -> bool:
+    """Return whether a row is about the serving of a language model: it has a prompt's length."""
+    return bool(cell(row, *INPUT_TOKENS))
+
+
+def predict(rows: Sequence[Row]) -> Outcome:
+    """Return TTFT and TPOT in milliseconds and output tokens per second of the whole replica, each with its interval.
+
+    Args:
+        rows: Mappings with `model, system, backend, precision, isl_tokens, osl_tokens, concurrency` and, where
+            they are not 1, `tp_size, pp_size, moe_tp_size, moe_ep_size, attention_dp_size`; `params_b` for a model
+            that is not built in; `max_num_seqs` where the engine admits fewer sequences than its memory holds.
+
+    Assumes:
+        Measurements are a closed loop: a finished request is replaced at once. Throughput follows by Little's
+        law: concurrency x output tokens / (TTFT + TPOT x (output tokens - 1)).
+    """
+    inputs = Inputs.of(rows)
+    shape = _shape(inputs)
+    for place, mode in enumerate(inputs.texts("mode")):
+        if mode.lower() not in _PLAIN_MODES:
+            inputs.refuse(place, f"mode is '{mode[:40]}'; only aggregated serving is modelled")
+    deployments = Deployments.of(inputs)
+    usable = deployments.usable
+    values = {name: np.full(len(rows), np.nan) for name in OUTPUTS}
+    if usable.size:
+        for name, found in _predicted(deployments, shape, usable).items():
+            values[name][usable] = found
+    return _outcome(deployments, shape, values)
+
+
+def _shape(inputs: Inputs) -> dict[str, Array]:
+    return {
+        "concurrency": inputs.numbers(*CONCURRENCY, least=1.0, most=_MOST_CONCURRENCY),
+        "input_tokens": inputs.numbers(*INPUT_TOKENS, least=1.0, most=_MOST_TOKENS),
+        "output_tokens": inputs.numbers(*OUTPUT_TOKENS, least=1.0, most=_MOST_TOKENS),
+        "max_sequences": inputs.numbers(
+            "max_num_seqs", "max_batch_size", least=1.0, most=_MOST_CONCURRENCY, default=np.inf
+        ),
+    }
+
+
+def _predicted(
+    deployments: Deployments, shape: Mapping[str, Array], rows: npt.NDArray[np.int64]
+) -> dict[str, Array]:
+    columns = {name: values[rows] for name, values in shape.items()}
+    limit = columns.pop("max_sequences")
+    engine = dataclasses.replace(deployments.engine(rows), max_sequences=limit)
+    ttft, tpot = closed_loop(engine, **columns)
+    wider = BEYOND_LOG_SIGMA * _log_beyond(columns)
+    ttft_ends, tpot_ends = (_ends(deployments, target, rows, wider) for target in ("ttft", "tpot"))
+    later = columns["output_tokens"] - 1.0
+    total = ttft + tpot * later
+    rate = columns["concurrency"] * columns["output_tokens"] / total
+    share = ttft / total
+    slow, fast = (
+        np.exp(np.hypot(share * np.log(ttft_ends[end]), (1.0 - share) * np.log(tpot_ends[end])))
+        for end in (1, 0)
+    )
+    return {
+        **with_interval("ttft_ms", 1e3 * ttft, 1e3 * ttft * ttft_ends[0], 1e3 * ttft * ttft_ends[1]),
+        **with_interval("tpot_ms", 1e3 * tpot, 1e3 * tpot * tpot_ends[0], 1e3 * tpot * tpot_ends[1]),
+        **with_interval("throughput_tokens_per_s", rate, rate / slow, rate * fast),
+    }
+
+
+def _log_beyond(columns: Mapping[str, Array]) -> Array:
+    """Return by how many factors of e each row lies beyond what was measured, 0 inside."""
+    ratios = [np.log(np.maximum(columns[name] / most, 1.0)) for name, most in MEASURED_UP_TO.items()]
+    return np.asarray(np.hypot.reduce(ratios))
+
+
+def _ends(
+    deployments: Deployments, target: Target, rows: npt.NDArray[np.int64], log_sigma: Array
+) -> tuple[Array, Array]:
+    """Return what to multiply predictions by for their two ends, widened by a further deviation of each row."""
+    ends = [_log_ends(found, target) for found in deployments.distinct]
+    low, high = (deployments.column([end[side] for end in ends], rows) for side in (0, 1))
+    middle, half = (low + high) / 2.0, np.hypot((high - low) / 2.0, Z_90_PERCENT * log_sigma)
+    return np.exp(middle - half), np.exp(middle + half)
+
+
+def _log_ends(found: Deployment, target: Target) -> tuple[float, float]:
+    """Return the logarithms of both ends over the prediction, widened for a shape known by its size alone."""
+    if found.row is None or found.reason:
+        return 0.0, 0.0
+    ends = interval_factor(
+        target,
+        backend=found.row.backend,
+        mixture_of_experts=found.row.model.is_moe,
+        seen_model=is_measured(found.row) and not found.sized,
+        seen_chip=has_measured_chip(found.row),
+        accelerator_id=found.row.accelerator.id,
+    )
+    low, high = map(math.log, ends)
+    middle = (low + high) / 2.0
+    half = math.hypot((high - low) / 2.0, Z_90_PERCENT * size_log_sigma(found, target))
+    return middle - half, middle + half
+
+
+def _outcome(deployments: Deployments, shape: Mapping[str, Array], values: dict[str, Array]) -> Outcome:
+    reasons = tuple(deployments.inputs.reasons)
+    of_row = [deployments.distinct[number] for number in deployments.index.tolist()]
+    absent = [found.absent for found in of_row]
+    for name, words in _BEYOND_WORDS.items():
+        for place in np.flatnonzero(shape[name] > MEASURED_UP_TO[name]).tolist():
+            absent[place] = ", ".join(filter(None, (absent[place], words)))
+    return Outcome(
+        values,
+        tuple("" if reason else basis_of(words) for words, reason in zip(absent, reasons, strict=True)),
+        reasons,
+        family=tuple(found.family for found in of_row),
+        backend=tuple(found.row.backend if found.row else "" for found in of_row),
+        chip=tuple(found.row.accelerator.id if found.row else "" for found in of_row),
+    )
