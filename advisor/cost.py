@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from advisor.strategy import Purchase, Scaling
 
 HOURS_PER_MONTH = 730.0
-DETECTION_S = 60.0
-"""Assumed: time until an autoscaler has seen and acted on a rise of the load, in seconds."""
+DETECTION_S = 157.0
+"""Assumed: time until an autoscaler has seen and acted on a rise of the load, in seconds: half of a window of 300 s over
+which the rate is taken, and half of 15 s between two looks. Replayed request by request: shorter windows add and remove
+replicas by chance."""
 PROVISION_S = 180.0
 """Published by practitioners as 3 to 5 minutes: time until a new node accepts work, in seconds."""
 ENGINE_START_S = 40.0
@@ -43,6 +45,8 @@ class Periods:
 
     requests_per_s: NDArray[np.float64]
     hours_per_month: NDArray[np.float64]
+    in_order: bool = True
+    """Whether each period follows the one before; false for a load curve, of which nobody knows the order."""
 
     @property
     def peak_requests_per_s(self) -> float:
@@ -60,7 +64,7 @@ def start_s(weight_bytes: NDArray[np.float64]) -> NDArray[np.float64]:
 
     Example:
         >>> float(start_s(np.array(2.0 * 2**30 * 10)))
-        290.0
+        387.0
     """
     return DETECTION_S + PROVISION_S + weight_bytes / WEIGHT_LOAD_BYTES_PER_S + ENGINE_START_S
 
@@ -72,6 +76,8 @@ def covered_rates(periods: Periods, scaling: Scaling, *, lag_s: NDArray[np.float
     - `reactive` and `scale-to-zero`: the period's rate, and what it rises by (linearly towards the next period,
       the last one being followed by the first) while a new replica starts.
     - `scheduled`: the period's rate and a margin for days busier than forecast.
+
+    Of a load curve without order the rate may rise to the peak within any hour, and no schedule can be made.
 
     Args:
         periods: Traffic.
@@ -90,11 +96,11 @@ def covered_rates(periods: Periods, scaling: Scaling, *, lag_s: NDArray[np.float
     """
     rates = periods.requests_per_s
     count = (len(lag_s), len(rates))
-    if scaling == "static":
+    if scaling == "static" or (scaling == "scheduled" and not periods.in_order):
         return np.full(count, rates.max())
     if scaling == "scheduled":
         return np.broadcast_to(np.minimum(rates * (1.0 + FORECAST_MARGIN_RATIO), rates.max()), count)
-    rise = np.maximum(np.roll(rates, -1) - rates, 0.0)
+    rise = np.maximum(np.roll(rates, -1) - rates, 0.0) if periods.in_order else rates.max() - rates
     return np.asarray(rates + rise * np.minimum(lag_s / 3600.0, 1.0)[:, None], dtype=np.float64)
 
 

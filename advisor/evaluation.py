@@ -18,6 +18,7 @@ from advisor.columns import EngineColumns, engine_columns
 from advisor.cost import Periods, arrival_cvs, mean_growth
 from advisor.losses import resolutions, treatment_losses, treatment_speeds
 from advisor.performance.serving import Limits, ServingModel
+from advisor.traffic import RateQuantiles
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -109,7 +110,8 @@ class Evaluation:
         grown = mean_growth(
             self.workload.traffic.growth_per_month, horizon_months=self.workload.horizon_months
         )
-        return Periods(np.array(rates, dtype=float) * grown, np.array(hours, dtype=float))
+        known = not isinstance(self.workload.traffic.requests_per_s, RateQuantiles)
+        return Periods(np.array(rates, dtype=float) * grown, np.array(hours, dtype=float), in_order=known)
 
     @cached_property
     def gpu_hour_usd(self) -> float:

@@ -228,6 +228,7 @@ def _under(
         at_least=at_least,
     )
     instances = np.ceil(count / replica.per_instance[rows][:, None] - 1e-9)
+    count = instances * replica.per_instance[rows][:, None]  # a machine that is paid for is filled
     one_time = _one_time_usd(evaluation, rows, policy)
     own = cost.amortised_usd_per_month(one_time, horizon_months=evaluation.workload.horizon_months)
     levels = cost.level_of(count.max(axis=1, initial=0.0), capacity.shape[1])

@@ -30,7 +30,7 @@ def assumptions(evaluation: Evaluation, terms: Terms) -> tuple[Assumption, ...]:
             what="time until a new replica answers",
             value=f"{cost.DETECTION_S + cost.PROVISION_S + cost.ENGINE_START_S:.0f} s and the "
             "loading of the weights",
-            why="assumed 60 s to react; 3 min for a node and 40 s for the engine are published",
+            why="assumed 157 s to react; 3 min for a node and 40 s for the engine are published",
         ),
         Assumption(what="room of a schedule for busier days", value=f"{cost.FORECAST_MARGIN_RATIO:.0%}"),
         Assumption(what="largest part of a service on spot", value=f"{cost.SPOT_SHARE:.0%}"),

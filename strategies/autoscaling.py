@@ -65,7 +65,8 @@ def _option(scaling: Scaling, purchase: Purchase) -> Option:
         deltas=Deltas(scaling=scaling, purchase=purchase, engineer_hours=hours + purchase_hours),
         evidence=evidence + purchase_evidence,
         sources=("assumed: working hours to set the policy up and watch it for a week",),
-        steps=(f"Set the policy: {text}.",) + ((f"Buy: {bought}.",) if purchase != "on-demand" else ()),
+        steps=(f"Set the policy: {text}; send each request to the replica with the fewest outstanding.",)
+        + ((f"Buy: {bought}.",) if purchase != "on-demand" else ()),
         risk=_RISK.get(purchase, ""),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -81,7 +82,8 @@ def recommend(
     source = _source(workload, example)
     if output is not None:
         _check_output(output, force=force)
-    result = recommended(
+    result = _with_progress(
+        recommended,
         source,
         Requirements.load(requirement_values(requirements)),
         catalog=Catalog.load().with_overrides(*catalog) if catalog else None,
@@ -95,6 +97,16 @@ def recommend(
         _write(result, output, force=force)
     if result.plan is None:
         raise typer.Exit(3)
+
+
+def _with_progress(call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+    """Call with a spinner on stderr where that is a terminal."""
+    if not sys.stderr.isatty():
+        return call(*arguments, **named)
+    from rich.console import Console
+
+    with Console(stderr=True).status("Evaluating every candidate ..."):
+        return call(*arguments, **named)
 
 
 def _settings(name: str, time_limit_s: float | None, gap_ratio: float) -> Any:

@@ -53,11 +53,11 @@ def write_predictions(source: Path, file: TextIO) -> Count:
     columns = read_header(source)
     names, kinds = header(columns)
     sizes = known_sizes(read_rows(source)) if "images" in kinds else None
-    writer = csv.DictWriter(file, names, lineterminator="\n", extrasaction="ignore")
-    writer.writeheader()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(names)
     rows, good, reasons = 0, 0, dict[str, int]()
     for row, found in predict_stream(read_rows(source), sizes=sizes, kinds=kinds):
-        writer.writerow(row)
+        writer.writerow([row.get(name) for name in names])
         rows, good = rows + 1, good + (not found.reason)
         if found.reason and (found.reason in reasons or len(reasons) < 1000):
             reasons[found.reason] = reasons.get(found.reason, 0) + 1
