@@ -203,7 +203,9 @@ class Requires:
     def refusal(self, *, family: str, runtime: str, instance_type: InstanceType) -> str | None:
         """Return why the option cannot be used there, or `None` where it can."""
         chip = instance_type.accelerator
-        too_old = chip.vendor == "nvidia" and (chip.compute_capability or 0.0) < (self.min_compute_capability or 0.0)
+        too_old = chip.vendor == "nvidia" and (chip.compute_capability or 0.0) < (
+            self.min_compute_capability or 0.0
+        )
         rules = (
             (self.families and family not in self.families, f"is for {_either(self.families)} models"),
             (

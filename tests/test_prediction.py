@@ -186,6 +186,11 @@ class TestUnusableRows:
     def test_long_texts_are_cut_in_reasons(self) -> None:
         assert 200 > len(one(SERVING, model="x" * 100_000)["reason"])
 
+    def test_a_negative_model_size_is_refused_by_name(self) -> None:
+        assert (
+            "params_b is '-1'; expected a number above 0, or nothing" == one(ACCURACY, params_b=-1)["reason"]
+        )
+
     @settings(max_examples=60, deadline=None)
     @given(data=st.data())
     def test_no_cell_whatever_it_holds_stops_the_others(self, data: st.DataObject) -> None:

@@ -188,7 +188,7 @@ def _question(row: Mapping[str, object]) -> Question:
         variant=_text(row, "variant"),
         family=_text(row, "model_family").lower(),
         model=_text(row, "model"),
-        parameters=None if billions is None else billions * 1e9,
+        parameters=None if billions is None or billions <= 0 else billions * 1e9,
         benchmark=_text(row, "dataset_or_benchmark"),
         metric=_text(row, "metric_name"),
         effort=_text(row, "needs_retraining"),

@@ -24,6 +24,7 @@ COLUMNS = {
     "needs_retraining": ("needs_retraining", "effort"),
 }
 """Name of each question in the prior, and the columns that may answer it."""
+SIZE = list(COLUMNS).index("params_b")
 
 
 def recognises(row: Row) -> bool:
@@ -44,6 +45,8 @@ def predict(rows: Sequence[Row]) -> Outcome:
         if question[0] not in strategies:
             known = ", ".join(sorted(strategies))
             inputs.refuse(place, f"strategy is {quoted(question[0])}; expected one of {known}")
+        if (size := question[SIZE]).startswith("-"):
+            inputs.refuse(place, f"params_b is {quoted(size)}; expected a number above 0, or nothing")
     asked = list(dict.fromkeys(q for q, reason in zip(questions, inputs.reasons, strict=True) if not reason))
     answers = dict(
         zip(asked, predict_recovery([dict(zip(COLUMNS, q, strict=True)) for q in asked]), strict=True)
