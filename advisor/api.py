@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,15 @@ from advisor.next_measurement import next_measurement
 from advisor.own import in_words
 from advisor.preparation import Prepared, prepared
 from advisor.provenance import assumptions, described, provenance
-from advisor.recommendation import Baseline, Plan, Recommendation, ServicePlan, SolverSummary
+from advisor.recommendation import (
+    Baseline,
+    Inputs,
+    Plan,
+    Recommendation,
+    ServiceInputs,
+    ServicePlan,
+    SolverSummary,
+)
 from advisor.registry import installed_strategies
 from advisor.requirements import Requirements
 from advisor.sharing import Shared, explain_shared_conflict, shared_terms
@@ -35,6 +44,7 @@ from advisor.verification import verify
 from advisor.workload import Workload
 
 if TYPE_CHECKING:
+    from advisor.insight.results import Insights
     from advisor.strategy import Strategy
     from advisor.terms import Terms
 
@@ -70,6 +80,93 @@ def recommend(
         >>> recommendation.status, recommendation.plan.cost_usd_per_month <= recommendation.baseline.cost_usd_per_month
         ('optimal', True)
     """
+    return _decided(
+        workload,
+        requirements,
+        catalog=catalog,
+        strategies=strategies,
+        solver=solver,
+        today_date=today_date,
+    ).recommendation
+
+
+def explain(
+    workload: Source | Sequence[Source] | Fleet,
+    requirements: Requirements | None = None,
+    *,
+    full: bool = False,
+    catalog: Catalog | None = None,
+    strategies: Sequence[Strategy] | None = None,
+    solver: SolverSettings | None = None,
+    today_date: str = "",
+) -> tuple[Recommendation, Insights | None]:
+    """Return a recommendation and what there is to say about it; candidates are evaluated once for both.
+
+    Args:
+        workload: As for `recommend`.
+        requirements: As for `recommend`.
+        full: Also frontiers, the price of each promise, the sensitivity and the robustness, which take some seconds;
+            else why, what each change saves, the roll-out and near-optimal plans.
+        catalog: Machines and prices; the embedded ones by default.
+        strategies: Strategies to consider; the installed ones by default.
+        solver: Solver, time limit and gap.
+        today_date: `YYYY-MM-DD`, to say which prices are old; empty says nothing.
+
+    Returns:
+        The recommendation, and its insights; `None` for a fleet, and where there is no plan.
+
+    Raises:
+        InputError: The workload or the requirements cannot be used.
+        StrategyError: A strategy breaks its contract.
+
+    Example:
+        >>> recommendation, why = explain("small-cnn", Requirements(max_accuracy_loss="1%"))
+        >>> abs(why.attribution.savings_usd_per_month - recommendation.savings_usd_per_month) < 0.01
+        True
+    """
+    found = _decided(
+        workload,
+        requirements,
+        catalog=catalog,
+        strategies=strategies,
+        solver=solver,
+        today_date=today_date,
+    )
+    if len(found.services) != 1 or not found.chosen:
+        return found.recommendation, None
+    from advisor.insight import insights
+
+    (one,) = found.services
+    position = found.chosen[one.name]
+    return found.recommendation, insights(
+        one.evaluation, one.terms, one.plans, position, one.before, full=full
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """A recommendation with what it was made from.
+
+    Args:
+        recommendation: The result.
+        services: Every service that was asked for, evaluated.
+        chosen: Position of each served service's plan among its candidates; empty where there is no plan.
+    """
+
+    recommendation: Recommendation
+    services: Sequence[Prepared]
+    chosen: Mapping[str, int]
+
+
+def _decided(
+    workload: Source | Sequence[Source] | Fleet,
+    requirements: Requirements | None,
+    *,
+    catalog: Catalog | None,
+    strategies: Sequence[Strategy] | None,
+    solver: SolverSettings | None,
+    today_date: str,
+) -> _Decided:
     fleet = _fleet(workload)
     requirements = requirements or Requirements()
     catalog = catalog or Catalog.load()
@@ -88,8 +185,21 @@ def recommend(
     ]
     terms = services[0].terms if alone else shared_terms(services, requirements)
     example = workload if isinstance(workload, str) and is_example(workload) else ""
-    common = _common(services, terms, today_date, example=example)
+    common = _common(services, terms, today_date, example=example) | {"inputs": _asked(fleet, requirements)}
     return _planned(services, terms, solver or SolverSettings(), strategies, common)
+
+
+def _asked(fleet: Fleet, requirements: Requirements) -> Inputs:
+    """Return what was asked, as plain values that load to the same again."""
+    services = tuple(
+        ServiceInputs(
+            workload=service.workload.model_dump(mode="json", exclude_unset=True),
+            requirements=Requirements.load(service.requirements).model_dump(mode="json", exclude_unset=True),
+            priority=service.priority,
+        )
+        for service in fleet.services
+    )
+    return Inputs(services=services, requirements=requirements.model_dump(mode="json", exclude_unset=True))
 
 
 def _fleet(source: Source | Sequence[Source] | Fleet) -> Fleet:
@@ -118,7 +228,7 @@ def _planned(
     settings: SolverSettings,
     strategies: Sequence[Strategy],
     common: dict[str, Any],
-) -> Recommendation:
+) -> _Decided:
     """Return the plan; where a fleet is short, that of the services that are served first."""
     shed: list[str] = []
     left = list(services)
@@ -129,12 +239,14 @@ def _planned(
             chosen = {one.name: formulation.candidate[one.name, choice[one.name]] for one in left}
             for one in left:
                 verify(one.evaluation, one.plans, chosen[one.name], one.terms, strategies)
-            return _with_plan(left, chosen, terms, result, formulation, common, shed)
+            found = _with_plan(left, chosen, terms, result, formulation, common, shed)
+            return _Decided(found, services, chosen)
         last = max(one.priority for one in left)
         rest = [one for one in left if one.priority < last]
         undecided = result is not None and result.status is not Status.INFEASIBLE
         if undecided or not rest:
-            return _without_plan(services, terms, result, settings, common, undecided=undecided)
+            found = _without_plan(services, terms, result, settings, common, undecided=undecided)
+            return _Decided(found, services, {})
         shed += [one.name for one in left if one.priority == last]
         left = rest
 

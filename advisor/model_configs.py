@@ -8,6 +8,8 @@ from typing import Any
 from advisor.documents import read_document
 from advisor.errors import InputError
 from advisor.models import DTYPE_ALIASES, ModelSpec
+from advisor.units import format_count
+from advisor.weight_files import StoredWeights, stored_weights
 
 _ENCODERS = {
     "albert", "bert", "camembert", "deberta", "deberta-v2", "distilbert", "electra", "ernie", "modernbert", "mpnet",
@@ -40,13 +42,46 @@ _TIED = {"bloom", "cohere", "cohere2", "falcon", "gemma", "gemma2", "gemma3", "g
 def read_config(path: Path) -> ModelSpec:
     """Return the model that a `config.json`, or the folder holding one, describes.
 
+    Where weights or their index lie beside it, they say how many parameters there are and in which number format;
+    quantised weights are packed, and stay with what the shape and the configuration say.
+
     Raises:
         InputError: The file is missing or not JSON, or describes a network that is not modelled.
     """
     file = path / "config.json" if path.is_dir() else path
     document = read_document(file)
     name = file.parent.name if file.name == "config.json" else file.stem
-    return model_from_config(document.data, name=name or "custom", source=document.source)
+    model = model_from_config(document.data, name=name or "custom", source=document.source)
+    if file.name != "config.json" or _is_quantized(document.data):
+        return model
+    stored = stored_weights(file.parent, expected=model.parameters)
+    return model if stored is None else _with_weights(model, stored)
+
+
+def _is_quantized(config: Mapping[str, Any]) -> bool:
+    nested = config.get("text_config")
+    inner = nested.get("quantization_config") if isinstance(nested, Mapping) else None
+    return bool(config.get("quantization_config") or inner)
+
+
+def _with_weights(model: ModelSpec, stored: StoredWeights) -> ModelSpec:
+    """Return the model with the parameters that are stored; what the formula missed is used for every token."""
+    active = model.active_parameters + stored.parameters - model.parameters
+    if stored.parameters < model.expert_parameters or active <= 0:
+        raise InputError(
+            f"{stored.source} holds {format_count(stored.parameters)} parameters, and the configuration beside it describes "
+            f"{format_count(model.parameters)}; they do not belong together"
+        )
+    same_size = not stored.is_exact and {stored.dtype, model.weight_dtype} <= {"fp16", "bf16"}
+    return model.model_copy(
+        update={
+            "parameters": stored.parameters,
+            "active_parameters": active,
+            "weight_dtype": model.weight_dtype if same_size else stored.dtype,
+            "estimated": False,
+            "source": f"config.json and {stored.source}",
+        }
+    )
 
 
 def model_from_config(config: Mapping[str, Any], *, name: str, source: str = "config.json") -> ModelSpec:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -283,6 +283,24 @@ class Provenance(_Result):
     stale_prices: tuple[str, ...] = ()
 
 
+class ServiceInputs(_Result):
+    """One service as it was asked about."""
+
+    workload: Mapping[str, Any]
+    """Fields of the workload, as `Workload.load` takes them."""
+    requirements: Mapping[str, Any] = {}
+    """Limits of its own, over those of the fleet."""
+    priority: int = 1
+
+
+class Inputs(_Result):
+    """What a later check evaluates again: everything that was asked."""
+
+    services: tuple[ServiceInputs, ...]
+    requirements: Mapping[str, Any] = {}
+    """Limits for all services, as `Requirements.load` takes them."""
+
+
 class Recommendation(_Result):
     """What to do, what it saves, and how sure we are; or why nothing fits."""
 
@@ -315,6 +333,8 @@ class Recommendation(_Result):
     assumptions: tuple[Assumption, ...] = ()
     warnings: tuple[str, ...] = ()
     provenance: Provenance
+    inputs: Inputs | None = None
+    """What was asked, so that the plan can be checked again and exported."""
 
     def require(self) -> Recommendation:
         """Return the recommendation itself, for pipelines that want an exception where nothing fits.

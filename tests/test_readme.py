@@ -6,7 +6,6 @@ import doctest
 import json
 import os
 import re
-import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -44,6 +43,7 @@ def excerpt() -> str:
     """What the command prints about the example, as far as the comparison with today."""
     printed = render_terminal(recommend(EXAMPLES[0], Requirements(max_accuracy_loss="1%")), width=80)
     beginning = printed.partition("\nToday and after\n")[0].rstrip()
+    beginning = re.sub(r"\nBefore you decide\n.*?\n\n", "\n[...]\n\n", beginning, flags=re.DOTALL)
     return f"```text\n{beginning}\n```"
 
 
@@ -84,6 +84,22 @@ def offered(strategy: Strategy) -> list[str]:
         names += [option.id for option in strategy.options(workload, machine) if "+" not in option.id]
     sizes = (re.sub(r"-\d+(:\d+ms)?$", "-N", name) for name in names if name != NONE)
     return list(dict.fromkeys(sizes))
+
+
+def subcommands() -> str:
+    """Every command with the first sentence of its help."""
+    group: Any = typer.main.get_command(app)
+    rows = (
+        (f"`advisor {name}`", sentence(command.help))
+        for name, command in group.commands.items()
+        if not command.hidden
+    )
+    return table(("command", "what it does"), rows)
+
+
+def sentence(text: str | None) -> str:
+    """The first sentence of a help text, on one line."""
+    return " ".join((text or "").split("\n\n")[0].split()).partition(". ")[0].rstrip(".")
 
 
 def percent(ratio: float) -> str:
@@ -180,6 +196,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "requirements": requirements,
     "strategies": strategies,
     "errors": errors,
+    "commands": subcommands,
     "tests/plugin/answer_cache.py": lambda: file("tests/plugin/answer_cache.py"),
     "tests/plugin/pyproject.toml": lambda: file("tests/plugin/pyproject.toml"),
 }
@@ -244,7 +261,7 @@ def test_the_commands_of_the_readme_run_one_after_the_other(tmp_path: Path) -> N
     assert len(commands()) >= 6
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     for command in commands():
-        words = shlex.split(command)
+        words = ["sh", "-c", command]
         done = subprocess.run(
             words,
             cwd=tmp_path,
@@ -259,7 +276,7 @@ def test_the_commands_of_the_readme_run_one_after_the_other(tmp_path: Path) -> N
 
 
 def test_the_readme_names_only_options_that_exist() -> None:
-    ours = re.sub(r"```(toml|python).*?```", "", readme(), flags=re.DOTALL)
+    ours = re.sub(r"```(toml|python|text).*?```", "", readme(), flags=re.DOTALL)
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", ours))
     generated_flags = {"--max-num-seqs", "--enable-prefix-caching", "--update-golden"}
     assert named <= options() | generated_flags

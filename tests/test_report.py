@@ -30,6 +30,7 @@ from advisor.report import (
 )
 from advisor.report.charts import hours_chart, latency_chart, loss_chart, meter, money_chart
 from advisor.report.pages import _html
+from advisor.report.rows import Row
 from advisor.report.view import view
 from tests.report_fixtures import (
     a_check,
@@ -65,7 +66,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
-        if tag not in {"meta", "br", "wbr"}:
+        if tag not in {"meta", "br", "wbr", "input"}:
             self.open.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -82,8 +83,12 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
 
+def lines(recommendation: Recommendation) -> list[Row]:
+    return [r for group in view(recommendation).comparison for r in group.rows]
+
+
 def row(recommendation: Recommendation, what: str) -> tuple[str, str, str, str]:
-    found = next(r for r in view(recommendation).comparison if r.what.startswith(what))
+    found = next(r for r in lines(recommendation) if r.what.startswith(what))
     return found.today, found.after, found.change, found.tone
 
 
@@ -262,7 +267,7 @@ def test_every_reference_leads_to_a_numbered_source() -> None:
     assert [] == [link for link in links if link[1:] not in anchors]
     shown = view(an_llm_recommendation())
     cited = (
-        {number for r in shown.comparison for number in r.refs}
+        {number for r in lines(an_llm_recommendation()) for number in r.refs}
         | set(shown.services[0].loss_refs)
         | set(shown.services[0].latency_refs)
     )
@@ -311,7 +316,7 @@ def test_the_example_says_that_it_is_one_and_how_to_use_ones_own() -> None:
 def test_every_number_in_the_tables_has_a_unit_or_a_word(make: Callable[[], Recommendation]) -> None:
     """Bare numbers stand only in columns of counts of machines, source numbers and years."""
     shown = view(make())
-    cells = [text for r in shown.comparison for text in (r.today, r.after, r.change)]
+    cells = [text for r in lines(make()) for text in (r.today, r.after, r.change)]
     cells += [text for r in shown.money_rows for text in (r.amount, r.price, r.cost)]
     cells += [text for r in shown.bindings for text in (r.limit, r.reached, r.used)]
     cells += [text for a in shown.alternatives for text in (a.cost, a.extra, a.one_time, a.loss, a.kept)]
@@ -443,7 +448,7 @@ def test_the_page_can_be_read_without_seeing_it(make: Callable[[], Recommendatio
     )
     ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
-    assert all(th.get("scope") in {"row", "col"} for th in page.all("th"))
+    assert all(th.get("scope") in {"row", "col", "rowgroup"} for th in page.all("th"))
 
 
 def test_two_services_have_their_own_charts_and_names() -> None:
@@ -456,6 +461,19 @@ def test_two_services_have_their_own_charts_and_names() -> None:
     assert view(an_llm_recommendation(plan=plan)).headline.startswith(
         "Serve chat on up to 3 × p5.48xlarge and up to 1 × p5.48xlarge for"
     )
+
+
+def test_several_services_have_a_group_of_lines_each_after_the_bill() -> None:
+    plan = a_plan(services=(a_service(), a_service(name="summaries", instances_peak=1)))
+    shown = view(an_llm_recommendation(plan=plan))
+    assert ["", "chat", "summaries"] == [group.name for group in shown.comparison]
+    assert "Cost a month" == shown.comparison[0].rows[0].what
+    cells = [text for group in shown.comparison for r in group.rows for text in (r.today, r.after)]
+    assert [] == [text for text in cells if ";" in text]
+    assert "2 × p5.48xlarge" not in shown.comparison[2].rows[0].after
+    assert ("th", "summaries") in Page(render_html(an_llm_recommendation(plan=plan))).words
+    assert "summaries: Machines, busiest hour" in render_markdown(an_llm_recommendation(plan=plan))
+    assert "\nsummaries\n" in render_terminal(an_llm_recommendation(plan=plan))
 
 
 def test_text_to_paste_is_shown_as_it_is() -> None:

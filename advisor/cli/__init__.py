@@ -12,7 +12,12 @@ from typing import Annotated
 import typer
 
 from advisor.cli import (  # each adds its commands to the application
+    catalog,
+    checking,
+    doctor,
     evidence,
+    exporting,
+    observing,
     predicting,
     recommending,
     starting,
@@ -24,8 +29,13 @@ from advisor.cli.application import app
 
 __all__ = [
     "app",
+    "catalog",
+    "checking",
+    "doctor",
     "evidence",
+    "exporting",
     "main",
+    "observing",
     "predicting",
     "recommending",
     "starting",

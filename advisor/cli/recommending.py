@@ -42,6 +42,13 @@ def recommend(
         typer.Option("-o", "--output", help="Write the report: .html, .md, .json or .yaml by its name."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the output file if it exists.")] = False,
+    full: Annotated[
+        bool,
+        typer.Option(
+            "--full",
+            help="With -o report.html: also what each limit costs, with sliders, and how robust the plan is; about 5 s more.",
+        ),
+    ] = False,
     format: Annotated[Format, typer.Option("--format", help="What to print.")] = Format.TABLE,  # noqa: A002 - the flag's name
     catalog: Annotated[
         list[Path] | None,
@@ -75,28 +82,39 @@ def recommend(
     """
     from datetime import date
 
-    from advisor.api import recommend as recommended
+    from advisor.api import explain
     from advisor.catalog import Catalog
+    from advisor.errors import InputError
     from advisor.requirements import Requirements
 
     source = _source(workload, example)
     if output is not None:
         _check_output(output, force=force)
-    result = _with_progress(
-        recommended,
+    page = output is not None and _WRITERS[output.suffix.lower()] == "html"
+    if full and not page:
+        raise InputError("--full: explains a plan in a report; give -o report.html, too")
+    result, insights = _with_progress(
+        explain if page else _without_insights,
         source,
         Requirements.load(requirement_values(requirements)),
         catalog=Catalog.load().with_overrides(*catalog) if catalog else None,
         solver=_settings(solver, time_limit, gap),
         today_date=date.today().isoformat(),
+        **({"full": full} if page else {}),
     )
     if result.example and format is not Format.TABLE:
         typer.echo(f"This is the built-in example '{source}'. For your own: {OWN_WORKLOAD}", err=True)
     typer.echo(_printed(result, format), nl=False)
     if output is not None:
-        _write(result, output, force=force)
+        _write(result, output, force=force, insights=insights)
     if result.plan is None:
         raise typer.Exit(3)
+
+
+def _without_insights(*arguments: Any, **named: Any) -> tuple[Any, None]:
+    from advisor.api import recommend as recommended
+
+    return recommended(*arguments, **named), None
 
 
 def _with_progress(call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
@@ -170,12 +188,23 @@ def _check_output(path: Path, *, force: bool) -> None:
         raise FileExists.at(path)
 
 
-def _write(result: Any, path: Path, *, force: bool) -> None:
+def _write(result: Any, path: Path, *, force: bool, insights: Any = None) -> None:
     from advisor import report
 
     kind = _WRITERS[path.suffix.lower()]
     if kind == "html":
-        report.write_html(result, path, force=force)
+        report.write_html(result, path, force=force, insights=insights, validated=_validated(result))
     else:
         report.write_text(_printed(result, Format(kind)), path, force=force)
     typer.echo(f"Wrote {path}", err=True)
+
+
+def _validated(result: Any) -> tuple[str, ...]:
+    """Return how far predictions of the kinds behind a plan were from measurements, a sentence each."""
+    if result.plan is None:
+        return ()
+    from advisor.validation import sentence
+
+    speed = {"million tokens": ["load"], "thousand inferences": ["cnn"]}.get(result.plan.unit, [])
+    fitted = any(service.accuracy_loss.basis == "fitted" for service in result.plan.services)
+    return tuple(sentence(kind) for kind in (*speed, *(["accuracy"] if fitted else [])))

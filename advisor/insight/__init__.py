@@ -17,6 +17,7 @@ from advisor.insight.alternatives import near_optimal
 from advisor.insight.attribution import attribution
 from advisor.insight.briefs import briefs
 from advisor.insight.frontier import frontiers, frontiers_of
+from advisor.insight.grid import grid
 from advisor.insight.promises import promises
 from advisor.insight.reasons import reasons
 from advisor.insight.results import Insights
@@ -41,6 +42,7 @@ def insights(
     position: int,
     before: Today,
     *,
+    full: bool = True,
     discount_ratio_per_year: float = DISCOUNT_RATIO_PER_YEAR,
 ) -> Insights:
     """Return everything there is to say about a recommended plan.
@@ -51,6 +53,7 @@ def insights(
         plans: Candidates within the requirements.
         position: The recommended one.
         before: Today's deployment.
+        full: Also frontiers, the grid for two limits, promises, sensitivity and robustness, which take some seconds.
         discount_ratio_per_year: What money costs in a year, for the net present value.
     """
     home = before.evaluation.candidates.blocks[0].instance_type.id
@@ -59,15 +62,22 @@ def insights(
         space_of(evaluation, replace(terms, totals={}), plans, position, home=home) if terms.totals else space
     )
     chosen = space.plans.take(np.array([space.chosen]))
-    solver = frontiers_of(evaluation, terms, chosen)
-    return Insights(
+    found = Insights(
         plan=briefs(evaluation, chosen, terms)[0],
         reasons=reasons(space),
         attribution=attribution(free, baseline_usd_per_month=float(before.plan.cost_usd_per_month[0])),
-        frontiers=frontiers(solver),
-        promises=promises(space, solver),
-        sensitivity=sensitivity(space),
-        robustness=robustness(space, before),
         rollout=rollout(free, before, discount_ratio_per_year=discount_ratio_per_year),
         near_optimal=near_optimal(space),
+    )
+    if not full:
+        return found
+    solver = frontiers_of(evaluation, terms, chosen)
+    return found.model_copy(
+        update={
+            "frontiers": frontiers(solver),
+            "grid": grid(solver),
+            "promises": promises(space, solver),
+            "sensitivity": sensitivity(space),
+            "robustness": robustness(space, before),
+        }
     )

@@ -310,10 +310,12 @@ class Insights(_Result):
     plan: PlanBrief
     reasons: tuple[StrategyReason, ...]
     attribution: Attribution
-    frontiers: tuple[Frontier, ...]
-    promises: tuple[PromisePrice, ...]
-    sensitivity: tuple[SensitivityFactor, ...]
-    """The largest swing first."""
-    robustness: Robustness
     rollout: Rollout
     near_optimal: tuple[NearOptimal, ...]
+    frontiers: tuple[Frontier, ...] = ()
+    """Empty, as the four below, where only what is quick to find was asked for."""
+    grid: FrontierGrid | None = None
+    promises: tuple[PromisePrice, ...] = ()
+    sensitivity: tuple[SensitivityFactor, ...] = ()
+    """The largest swing first."""
+    robustness: Robustness | None = None

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 from advisor.errors import FileExists
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from advisor.insight.results import Insights
     from advisor.recommendation import Recommendation
 
 __all__ = [
@@ -23,12 +26,20 @@ __all__ = [
 ]
 
 
-def render_html(recommendation: Recommendation) -> str:
-    """Return the report as one self-contained HTML page that loads nothing."""
+def render_html(
+    recommendation: Recommendation, insights: Insights | None = None, *, validated: Sequence[str] = ()
+) -> str:
+    """Return the report as one self-contained HTML page that loads nothing.
+
+    Args:
+        recommendation: What to show.
+        insights: What explains it, as `advisor.api.explain` returns it; the report is shorter without.
+        validated: Sentences on how far predictions of this kind were from measurements.
+    """
     from advisor.report.pages import html_page
     from advisor.report.view import view
 
-    return html_page(view(recommendation))
+    return html_page(view(recommendation, insights, validated=validated))
 
 
 def render_markdown(recommendation: Recommendation) -> str:
@@ -67,14 +78,28 @@ def render_yaml(recommendation: Recommendation) -> str:
     )
 
 
-def write_html(recommendation: Recommendation, path: Path | str, force: bool = False) -> Path:
+def write_html(
+    recommendation: Recommendation,
+    path: Path | str,
+    force: bool = False,
+    *,
+    insights: Insights | None = None,
+    validated: Sequence[str] = (),
+) -> Path:
     """Write the HTML report and return its path.
+
+    Args:
+        recommendation: What to show.
+        path: Of the file.
+        force: Whether to replace a file that is there.
+        insights: As for `render_html`.
+        validated: As for `render_html`.
 
     Raises:
         FileExists: The file is there and `force` is false.
         OSError: The folder cannot be written.
     """
-    return write_text(render_html(recommendation), path, force=force)
+    return write_text(render_html(recommendation, insights, validated=validated), path, force=force)
 
 
 def write_text(text: str, path: Path | str, *, force: bool = False) -> Path:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from advisor.recommendation import Bill, Deployment, LatencyCheck, Recommendation
 from advisor.report.references import References
-from advisor.report.rows import Row
+from advisor.report.rows import Group, Row
 from advisor.report.words import (
     NOT_KNOWN,
     carbon,
@@ -25,47 +25,42 @@ from advisor.report.words import (
 from advisor.units import format_usd
 
 
-def comparison(recommendation: Recommendation, refs: References) -> tuple[Row, ...]:
-    """Return today and the plan, side by side; today alone where there is no plan."""
+def comparison(recommendation: Recommendation, refs: References) -> tuple[Group, ...]:
+    """Return today and the plan, side by side; today alone where there is no plan.
+
+    The bill stands with the machines where there is one service; several have a group of lines each.
+    """
     baseline, plan = recommendation.baseline, recommendation.plan
-    after = plan.services if plan else ()
-    rows = [
-        _text_row(
-            "Machines, busiest hour",
-            baseline.services,
-            after,
-            lambda d: machines(d.instances_peak, d.instance_type),
-        ),
-        _text_row("Each machine", baseline.services, after, lambda d: crossed(d.accelerator)),
-        _text_row("Replicas, busiest hour", baseline.services, after, _replicas),
-        _text_row(
-            "Scaling, purchase",
-            baseline.services,
-            after,
-            lambda d: f"{clean(d.scaling)}, {clean(d.purchase)}",
-        ),
-        *_bill_rows(recommendation, refs),
-        *(row for service in after for row in _latency_rows(service, refs, named=len(after) > 1)),
-        *(
-            row
-            for today in (() if plan else baseline.services)
-            for row in _latency_rows(today, refs, named=len(baseline.services) > 1, today_only=True)
-        ),
-        _text_row("Load, busiest hour", baseline.services, after, _used),
-    ]
-    return tuple(rows)
+    bill = tuple(_bill_rows(recommendation, refs))
+    served = {one.name: one for one in plan.services} if plan else {}
+    names = dict.fromkeys(one.name for one in (*baseline.services, *served.values()))
+    pairs = [(baseline.of(name), served.get(name)) for name in names]
+    if len(pairs) == 1:
+        machine, rest = _service_rows(*pairs[0], refs)
+        return (Group("", (*machine, *bill, *rest)),)
+    named = [(clean(name), *_service_rows(*pair, refs)) for name, pair in zip(names, pairs, strict=True)]
+    return (Group("", bill), *(Group(name, (*machine, *rest)) for name, machine, rest in named))
+
+
+def _service_rows(
+    today: Deployment, after: Deployment | None, refs: References
+) -> tuple[tuple[Row, ...], tuple[Row, ...]]:
+    """Return the machines of a service, and how they do."""
+    texts: tuple[tuple[str, Callable[[Deployment], str]], ...] = (
+        ("Machines, busiest hour", lambda d: machines(d.instances_peak, d.instance_type)),
+        ("Each machine", lambda d: crossed(d.accelerator)),
+        ("Replicas, busiest hour", _replicas),
+        ("Scaling, purchase", lambda d: f"{clean(d.scaling)}, {clean(d.purchase)}"),
+    )
+    rows = tuple(_text_row(what, today, after, text) for what, text in texts)
+    latencies = _latency_rows(after or today, refs, today_only=after is None)
+    return rows, (*latencies, _text_row("Load, busiest hour", today, after, _used))
 
 
 def _text_row(
-    what: str, today: Sequence[Deployment], after: Sequence[Deployment], text: Callable[[Deployment], str]
+    what: str, today: Deployment, after: Deployment | None, text: Callable[[Deployment], str]
 ) -> Row:
-    return Row(what, _each(today, text), _each(after, text) or NOT_KNOWN)
-
-
-def _each(deployments: Sequence[Deployment], text: Callable[[Deployment], str]) -> str:
-    if len(deployments) == 1:
-        return text(deployments[0])
-    return "; ".join(f"{clean(d.name)}: {text(d)}" for d in deployments)
+    return Row(what, text(today), text(after) if after else NOT_KNOWN)
 
 
 def _replicas(deployment: Deployment) -> str:
@@ -115,15 +110,12 @@ def _tone(today: float, after: float) -> str:
     return "good" if after < today else "warn"
 
 
-def _latency_rows(
-    deployment: Deployment, refs: References, *, named: bool, today_only: bool = False
-) -> Iterator[Row]:
+def _latency_rows(deployment: Deployment, refs: References, *, today_only: bool) -> Iterator[Row]:
     speed = refs.speed(deployment)
     for check in deployment.latencies:
         if check.limit_s is None:
             continue
-        name = latency_name(check.metric) + (f", {clean(deployment.name)}" if named else "")
-        what = f"{name} (limit {duration(check.limit_s)})"
+        what = f"{latency_name(check.metric)} (limit {duration(check.limit_s)})"
         if today_only:
             yield Row(what, overloaded(check.predicted_s), NOT_KNOWN, refs=speed)
             continue

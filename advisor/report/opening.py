@@ -30,7 +30,7 @@ from advisor.report.words import (
 from advisor.units import format_usd
 
 MONTHS_PER_YEAR = 12
-_MONDAY = 3
+MONDAY = 3
 _SAME = 5e-5
 _LIKELY = 0.8
 _PER_MONTH = "/month"
@@ -262,11 +262,11 @@ def monday(recommendation: Recommendation) -> tuple[str, ...]:
         return tuple(
             f"Accept {uncapital(requirement_name(r.requirement))} of {clean(r.nearest)} instead of {clean(r.given)}: "
             f"{monthly(r.cost_usd_per_month)} on {clean(r.instance_type)}."
-            for r in repairs[:_MONDAY]
+            for r in repairs[:MONDAY]
         )
     if keeps_today(recommendation):
         return ("Change nothing; ask again when traffic, prices or limits change.",)
-    return tuple(_first_steps(recommendation, plan))[:_MONDAY]
+    return tuple(_first_steps(recommendation, plan))[:MONDAY]
 
 
 def _first_steps(recommendation: Recommendation, plan: Plan) -> Iterator[str]:
@@ -274,6 +274,15 @@ def _first_steps(recommendation: Recommendation, plan: Plan) -> Iterator[str]:
     for service in plan.services:
         if service.instance_type != recommendation.baseline.of(service.name).instance_type:
             yield f"Make sure that {machines(service.instances_peak, service.instance_type)} are within your quota at {clean(service.provider)} in {clean(service.region)}."
-    steps = [choice.steps or (f"{capital(choice.strategy)}: {choice.title}.",) for choice in changed(plan)]
-    for depth in range(max(map(len, steps), default=0)):
-        yield from (clean(step[depth]) for step in steps if depth < len(step))
+    named = len(plan.services) > 1
+    steps = [
+        (
+            f"{clean(service.name)}: " if named else "",
+            choice.steps or (f"{capital(choice.strategy)}: {choice.title}.",),
+        )
+        for service in plan.services
+        for choice in service.choices
+        if choice.changed
+    ]
+    for depth in range(max((len(lines) for _, lines in steps), default=0)):
+        yield from (f"{name}{clean(lines[depth])}" for name, lines in steps if depth < len(lines))

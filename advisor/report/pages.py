@@ -109,6 +109,7 @@ def _html() -> Environment:
         keep_trailing_newline=True,
     )
     environment.globals["swatch"] = swatch
+    environment.filters["data"] = Markup  # JSON whose signs cannot end the element, see `limits.py`
     return environment
 
 

@@ -21,6 +21,15 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """Lines of the comparison that belong together."""
+
+    name: str
+    """A service; empty for the whole."""
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Action:
     """One change and how to make it."""
 
@@ -59,6 +68,8 @@ class ServiceView:
     loss_rows: tuple[tuple[str, str], ...]
     loss_refs: tuple[int, ...]
     loss_notes: tuple[str, ...]
+    slices: tuple[tuple[str, str, str, str], ...]
+    """Class of tasks with a limit of its own, expected loss, limit, probability of staying within it."""
     latency: Chart | None
     latency_rows: tuple[LatencyRow, ...]
     latency_refs: tuple[int, ...]

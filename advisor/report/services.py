@@ -17,6 +17,7 @@ from advisor.report.words import (
     duration,
     latency_name,
     machines,
+    pasted,
     probability,
     rate,
     share,
@@ -57,6 +58,7 @@ def _service(number: int, service: ServicePlan, today: Deployment, refs: Referen
         loss_rows=_loss_rows(loss),
         loss_refs=refs.measurements(loss.evidence),
         loss_notes=_loss_notes(loss),
+        slices=_slices(loss),
         latency=latency_chart(service.latencies, id=f"latency-{number}"),
         latency_rows=tuple(_latency_row(check) for check in service.latencies),
         latency_refs=refs.speed(service),
@@ -81,16 +83,11 @@ def _action(choice: Choice, refs: References) -> Action:
         strategy=capital(choice.strategy),
         title=clean(choice.title),
         steps=tuple(clean(step) for step in choice.steps),
-        artefacts=tuple((clean(place), _pasted(text)) for place, text in choice.artefacts.items()),
+        artefacts=tuple((clean(place), pasted(text)) for place, text in choice.artefacts.items()),
         risk=clean(choice.risk),
         sources=tuple(clean(source) for source in choice.sources),
         refs=refs.measurements(choice.evidence),
     )
-
-
-def _pasted(text: str) -> str:
-    """Return a text to paste, line by line as it was."""
-    return "\n".join(clean(line) for line in text.splitlines())
 
 
 def _loss_rows(loss: AccuracyLoss) -> tuple[tuple[str, str], ...]:
@@ -105,6 +102,19 @@ def _loss_rows(loss: AccuracyLoss) -> tuple[tuple[str, str], ...]:
     if loss.probability_kept is not None:
         rows.append(("Probability of staying within it", probability(loss.probability_kept)))
     return (*rows, ("Basis", BASES.get(loss.basis, clean(loss.basis))))
+
+
+def _slices(loss: AccuracyLoss) -> tuple[tuple[str, str, str, str], ...]:
+    return tuple(
+        (
+            capital(name),
+            share(one.expected_ratio),
+            NOT_KNOWN if one.limit_ratio is None else share(one.limit_ratio),
+            NOT_KNOWN if one.probability_kept is None else probability(one.probability_kept),
+        )
+        for name, one in loss.slices.items()
+        if name or len(loss.slices) > 1
+    )
 
 
 def _loss_notes(loss: AccuracyLoss) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from advisor.report.insight_rows import Measurement
     from advisor.report.rows import Action
     from advisor.report.view import View
 
@@ -55,6 +56,8 @@ def _parts(view: View, width: int) -> Iterator[RenderableType]:
     if view.repairs:
         yield from _section("The nearest that works", _repairs(view))
     elif view.monday:
+        if view.before:
+            yield from _section("Before you decide", _before(view.before))
         yield from _section("What to do on Monday", _numbered(view.monday))
     yield from _section("Today and after" if view.has_plan else "Today", _comparison(view))
     if view.has_plan:
@@ -112,15 +115,24 @@ def _table(*columns: tuple[str, str]) -> Table:
     return table
 
 
+def _before(found: Measurement) -> RenderableType:
+    said = f"Measure {found.subject}: worth {found.value}, and {found.chance} likely to change the plan."
+    return Group(Text(said), Text(found.why), Padding(Text(found.command, style="cyan"), (0, 0, 0, 2)))
+
+
 def _comparison(view: View) -> Table:
     table = _table(
         ("", "left"), ("Today", "left"), *((("After", "left"), ("Change", "right")) if view.has_plan else ())
     )
-    for row in view.comparison:
-        cells = [Text(row.what), Text(row.today)]
-        if view.has_plan:
-            cells += [Text(row.after), Text(row.change, style=_TONES[row.tone])]
-        table.add_row(*cells)
+    for group in view.comparison:
+        if group.name:
+            table.add_section()
+            table.add_row(Text(group.name, style="bold"))
+        for row in group.rows:
+            cells = [Text(row.what), Text(row.today)]
+            if view.has_plan:
+                cells += [Text(row.after), Text(row.change, style=_TONES[row.tone])]
+            table.add_row(*cells)
     return table
 
 

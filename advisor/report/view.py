@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from advisor.examples import EXAMPLES
 from advisor.recommendation import Recommendation
 from advisor.report import chapters, opening
 from advisor.report.charts import Chart, money_chart
 from advisor.report.comparison import comparison
+from advisor.report.doubts import certainty, measurement
+from advisor.report.explaining import insight_view
+from advisor.report.insight_rows import InsightView, Measurement
 from advisor.report.opening import Figure
 from advisor.report.references import Reference, References
+from advisor.report.rollout import first_steps
 from advisor.report.rows import (
     AlternativeRow,
     BindingRow,
     ExclusionRow,
+    Group,
     MoneyRow,
     RepairRow,
-    Row,
     ServiceView,
 )
 from advisor.report.services import services
-from advisor.report.words import capital, clean
+from advisor.report.words import capital, clean, plainly
+
+if TYPE_CHECKING:
+    from advisor.insight.results import Insights
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +52,18 @@ class View:
     """How good the decision is."""
     figures: tuple[Figure, ...]
     monday: tuple[str, ...]
-    comparison: tuple[Row, ...]
+    before: Measurement | None
+    """What to measure before deciding."""
+    comparison: tuple[Group, ...]
+    """The whole first, then each service where there are several."""
     services: tuple[ServiceView, ...]
+    insight: InsightView | None
+    """Why, what if, and the way there; none where it was not asked for, or there are several services."""
     sure: tuple[str, ...]
+    measured: tuple[str, ...]
+    """What each of the user's own measurements says."""
+    validated: tuple[str, ...]
+    """How far predictions of this kind were from measurements."""
     warnings: tuple[str, ...]
     bindings: tuple[BindingRow, ...]
     alternatives: tuple[AlternativeRow, ...]
@@ -62,8 +80,16 @@ class View:
     """Name and value."""
 
 
-def view(recommendation: Recommendation) -> View:
-    """Return everything a report says about a recommendation."""
+def view(
+    recommendation: Recommendation, insights: Insights | None = None, *, validated: Sequence[str] = ()
+) -> View:
+    """Return everything a report says about a recommendation.
+
+    Args:
+        recommendation: The result.
+        insights: What explains it, where that is known.
+        validated: Sentences on how far predictions of this kind were from measurements.
+    """
     r = recommendation
     refs = References(r)
     headline, how = opening.headline(r)
@@ -78,11 +104,18 @@ def view(recommendation: Recommendation) -> View:
         headline=headline,
         how=how,
         lead=opening.lead(r),
-        figures=opening.figures(r, refs),
-        monday=opening.monday(r),
+        figures=(
+            *opening.figures(r, refs),
+            *(found for found in (insights and certainty(insights),) if found),
+        ),
+        monday=(first_steps(insights, opening.MONDAY) if insights else ()) or opening.monday(r),
+        before=measurement(r.next_measurement),
         comparison=comparison(r, refs),
         services=services(r, refs),
+        insight=insight_view(r, insights, refs) if insights else None,
         sure=chapters.sure(r),
+        measured=tuple(plainly(text) for text in r.measured),
+        validated=tuple(plainly(text) for text in validated),
         warnings=tuple(clean(text) for text in r.warnings),
         bindings=chapters.bindings(r),
         alternatives=chapters.alternatives(r),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 
 from advisor.units import format_seconds, format_usd
 
 NOT_KNOWN = "–"
+_PERCENT = re.compile(r"(?<=\d) %")
 _MONTH_DAYS = 30.4
 _SMALLEST_SHARE = 5e-5
 _SMALLEST_UNIT_COST_USD = 0.01
@@ -43,6 +45,32 @@ def clean(text: str) -> str:
         'chat [31m  v2'
     """
     return "".join(" " if unicodedata.category(sign)[0] == "C" else sign for sign in text)
+
+
+def pasted(text: str) -> str:
+    """Return a text to paste, line by line as it was."""
+    return "\n".join(clean(line) for line in text.splitlines())
+
+
+def plainly(text: str) -> str:
+    """Return a sentence in the way in which a report writes numbers.
+
+    Example:
+        >>> plainly("8 x H100 at 10 % more")
+        '8 × H100 at 10% more'
+    """
+    return _PERCENT.sub("%", crossed(text))
+
+
+def sentence(text: str) -> str:
+    """Return text as the beginning of a sentence.
+
+    Example:
+        >>> sentence("every limit holds with 54 % probability")
+        'Every limit holds with 54% probability'
+    """
+    text = plainly(text)
+    return text[:1].upper() + text[1:]
 
 
 def monthly(usd: float) -> str:

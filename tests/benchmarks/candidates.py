@@ -12,12 +12,12 @@ import argparse
 from time import process_time
 
 from advisor import Requirements
-from advisor.api import considered_machines
 from advisor.candidates import compose
 from advisor.catalog import Catalog
 from advisor.evaluation import Evaluation
 from advisor.examples import EXAMPLES, example
 from advisor.plans import feasible_plans
+from advisor.preparation import considered_machines
 from advisor.registry import installed_strategies
 from advisor.strategy import Deltas, Option, Strategy, neutral
 from advisor.terms import resolve

@@ -1,0 +1,194 @@
+"""`advisor catalog`: the machines and prices to choose from, and price files of other tools made into such a table."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from advisor.cli.application import app
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from advisor.catalog import Catalog, InstanceType
+
+
+class Format(StrEnum):
+    """How machines are printed."""
+
+    TABLE = "table"
+    CSV = "csv"
+
+
+class Form(StrEnum):
+    """Price files of other tools that can be read."""
+
+    GPUHUNT = "gpuhunt"
+    SKYPILOT = "skypilot"
+
+
+catalog = typer.Typer(invoke_without_command=True)
+app.add_typer(catalog, name="catalog")
+
+
+@catalog.callback()
+def show(
+    context: typer.Context,
+    *,
+    provider: Annotated[list[str] | None, typer.Option("--provider", help="Such as aws.")] = None,
+    region: Annotated[list[str] | None, typer.Option("--region", help="Such as us-east-1.")] = None,
+    instance: Annotated[
+        list[str] | None,
+        typer.Option("--instance", help="Name or accelerator, such as 'g6*' or 'l4'."),
+    ] = None,
+    prices: Annotated[
+        list[Path] | None,
+        typer.Option("--catalog", help="CSV with your own machines or prices, over the built-in ones."),
+    ] = None,
+    format: Annotated[Format, typer.Option("--format", help="What to print.")] = Format.TABLE,  # noqa: A002 - the flag's name
+) -> None:
+    """Print the machines to choose from, with their prices by the hour.
+
+    Examples:
+      advisor catalog --provider aws --instance '*h100*'
+
+      advisor catalog --instance 'g6*' --format csv > prices.csv
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from advisor.catalog import Catalog
+
+    known = Catalog.load().with_overrides(*prices or ())
+    machines = known.select(provider or (), region or (), instance or ())
+    typer.echo(_csv(known, machines) if format is Format.CSV else _table(known, machines), nl=False)
+    if not machines:
+        typer.echo("No machine passes these filters.", err=True)
+
+
+@catalog.command(name="import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="A CSV file of the other tool.")],
+    *,
+    form: Annotated[Form, typer.Option("--form", help="Whose file it is.")],
+    provider: Annotated[str, typer.Option("--provider", help="Whose prices they are, such as aws.")],
+    date: Annotated[str, typer.Option("--date", help="Day of the prices, such as 2026-11-20.")],
+    region: Annotated[
+        list[str] | None, typer.Option("--region", help="Region to keep; all if not given.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="CSV to write; printed if not given.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file if it exists.")] = False,
+) -> None:
+    """Turn a price file of another tool into one that --catalog takes.
+
+    Example:
+      advisor catalog import vms.csv --form skypilot --provider aws --date 2026-11-20 -o prices.csv
+    """
+    from advisor.catalog import Catalog
+    from advisor.catalog.importers import imported
+
+    found = imported(
+        file, form, date=_day(date), provider=provider, catalog=Catalog.load(), regions=region or ()
+    )
+    if output is None:
+        typer.echo(found.text(), nl=False)
+    else:
+        _write(output, found.text(), force=force)
+    where = f"Wrote {output}: " if output else ""
+    count = len(found.lines)
+    lines = [f"{where}{count:,} machine{'' if count == 1 else 's'}."]
+    lines += [f"  {many:,} left out: {reason}" for reason, many in sorted(found.skipped.items())]
+    typer.echo("\n".join(lines), err=True)
+
+
+def _day(text: str) -> str:
+    from datetime import date
+
+    from advisor.errors import InputError
+
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise InputError(f"--date: got '{text}'; expected a day such as 2026-11-20") from None
+
+
+def _write(path: Path, text: str, *, force: bool) -> None:
+    from advisor.errors import InputError
+
+    if path.exists() and not force:
+        raise InputError(f"{path} exists already; give another name, or --force to overwrite it")
+    path.write_text(text, encoding="utf-8")
+
+
+def _csv(known: Catalog, machines: Sequence[InstanceType]) -> str:
+    """Return the machines' rows in the columns that `--catalog` takes."""
+    import csv
+    from io import StringIO
+
+    from advisor.catalog.tables import embedded_columns
+
+    ids = {machine.id for machine in machines}
+    target = StringIO()
+    writer = csv.DictWriter(
+        target, embedded_columns("instances"), restval="", extrasaction="ignore", lineterminator="\n"
+    )
+    writer.writeheader()
+    for row in known.tables["instances"]:
+        if f"{row.text('provider')}/{row.text('region')}/{row.text('name')}" in ids:
+            writer.writerow(row.values)
+    return target.getvalue()
+
+
+def _table(known: Catalog, machines: Sequence[InstanceType]) -> str:
+    """Return one line for each machine; prices in USD an hour, `~` before estimates, `!` after stale ones."""
+    import shutil
+    from datetime import date
+
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    from advisor.catalog.records import PURCHASES
+
+    if not machines:
+        return ""
+    stale = {(machine.id, purchase) for machine, purchase, _ in known.stale_prices(date.today().isoformat())}
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False, header_style="dim")
+    table.add_column("Machine", no_wrap=True)
+    table.add_column("Chips", overflow="fold")
+    for purchase in PURCHASES:
+        table.add_column(purchase, justify="right", no_wrap=True)
+    marks = set()
+    for machine in sorted(machines, key=lambda m: (m.provider, m.region, m.name)):
+        cells = []
+        for purchase in PURCHASES:
+            price = machine.prices.get(purchase)
+            estimate = "~" if price is not None and price.kind == "estimate" else ""
+            old = "!" if (machine.id, purchase) in stale else ""
+            marks |= {estimate, old}
+            cells.append("" if price is None else f"{estimate}{price.usd_per_h:,.4g}{old}")
+        chips = f"{machine.accelerator_count} × {machine.accelerator.name}"
+        chips = f"{machine.vcpus} vCPU, {machine.accelerator.name}" if machine.is_cpu_only else chips
+        table.add_row(f"{machine.name}\n  {machine.provider} {machine.region}", chips, *cells)
+    console = Console(
+        width=min(shutil.get_terminal_size((80, 24)).columns, 120),
+        no_color=True,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
+    with console.capture() as captured:
+        console.print(table)
+    notes = [
+        f"{len(machines):,} machine{'' if len(machines) == 1 else 's'}; USD an hour for the whole machine."
+    ]
+    if "~" in marks:
+        notes.append("~ estimated from the on-demand price and the provider's average discount.")
+    if "!" in marks:
+        notes.append("! undated or older than 180 days: give your own with --catalog.")
+    lines = [line.rstrip() for line in captured.get().splitlines()]
+    return "\n".join([*lines, "", *notes]) + "\n"

@@ -1,0 +1,128 @@
+"""`advisor check`: whether a stored plan is still the one to run, as a gate for a pipeline."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from advisor.cli.application import app
+
+if TYPE_CHECKING:
+    from advisor.checking import CheckResult
+
+
+class CheckFormat(StrEnum):
+    """How a check is shown."""
+
+    TABLE = "table"
+    JSON = "json"
+    MARKDOWN = "markdown"
+    JUNIT = "junit"
+
+
+_ENDINGS = {
+    ".txt": CheckFormat.TABLE,
+    ".json": CheckFormat.JSON,
+    ".md": CheckFormat.MARKDOWN,
+    ".xml": CheckFormat.JUNIT,
+}
+
+
+@app.command()
+def check(
+    plan: Annotated[
+        Path, typer.Argument(help="Stored plan: the file of `advisor recommend ... -o plan.json`.")
+    ],
+    *,
+    workload: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--workload", help="Today's workload, several for a fleet; the one of the plan if not given."
+        ),
+    ] = None,
+    tolerance: Annotated[
+        str,
+        typer.Option(
+            "--tolerance", help="Saving that is not worth a change, as a share of the running cost."
+        ),
+    ] = "2%",
+    catalog: Annotated[
+        list[Path] | None, typer.Option("--catalog", help="CSV with your own machines or prices of today.")
+    ] = None,
+    format: Annotated[CheckFormat, typer.Option("--format", help="What to print.")] = CheckFormat.TABLE,  # noqa: A002 - the flag's name
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Write it too: .txt, .json, .md or .xml (JUnit) by its name."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the output file if it exists.")] = False,
+) -> None:
+    """Check a stored plan against today's workload, prices, evidence and calibration.
+
+    Exit codes: 0 still best within the tolerance; 2 wrong input; 3 no longer meets the requirements; 4 drifted: a
+    cheaper plan saves more over the horizon than the switch costs, and more than the tolerance.
+
+    Examples:
+      advisor check plan.json
+
+      advisor check plan.json --workload advisor.yaml --format markdown >> "$GITHUB_STEP_SUMMARY"
+    """
+    from advisor.catalog import Catalog
+    from advisor.checking import check as checked
+
+    if output is not None:
+        _check_output(output, force=force)
+    result = checked(
+        plan,
+        [str(path) for path in workload]
+        if workload and len(workload) > 1
+        else str(workload[0])
+        if workload
+        else None,
+        tolerance_ratio=_ratio(tolerance),
+        catalog=Catalog.load().with_overrides(*catalog) if catalog else None,
+    )
+    typer.echo(_shown(result, format), nl=False)
+    if output is not None:
+        from advisor.report import write_text
+
+        write_text(_shown(result, _ENDINGS[output.suffix.lower()]), output, force=force)
+        typer.echo(f"Wrote {output}", err=True)
+    if result.exit_code:
+        raise typer.Exit(result.exit_code)
+
+
+def _ratio(text: str) -> float:
+    from advisor.errors import InputError
+    from advisor.units import RATIO
+
+    try:
+        return float(RATIO.read(text))
+    except ValueError as error:
+        raise InputError(f"--tolerance: {error}") from None
+
+
+def _check_output(path: Path, *, force: bool) -> None:
+    from advisor.errors import FileExists, InputError
+
+    if path.suffix.lower() not in _ENDINGS:
+        raise InputError(f"-o {path}: got the ending '{path.suffix}'; expected one of {', '.join(_ENDINGS)}")
+    if not path.parent.is_dir():
+        raise InputError(f"-o {path}: there is no folder '{path.parent}'")
+    if path.exists() and not force:
+        raise FileExists.at(path)
+
+
+def _shown(result: CheckResult, chosen: CheckFormat) -> str:
+    from advisor.checking import words
+
+    if chosen is CheckFormat.JSON:
+        return f"{result.model_dump_json(indent=2)}\n"
+    written = {
+        CheckFormat.TABLE: words.as_table,
+        CheckFormat.MARKDOWN: words.as_markdown,
+        CheckFormat.JUNIT: words.as_junit,
+    }
+    return written[chosen](result)

@@ -1,0 +1,108 @@
+"""A plan written by `advisor recommend -o plan.json`, read back safely."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from advisor import __version__
+from advisor.documents import parse_document
+from advisor.errors import InputError
+from advisor.fleet import Fleet, Service
+from advisor.recommendation import SCHEMA_VERSION, Inputs, Recommendation, ServicePlan
+from advisor.workload import Workload
+
+LIMIT_BYTES = 32_000_000
+"""Largest stored plan that is read; one of a service is some 100 kB."""
+_AGAIN = "write it again: advisor recommend ... -o plan.json --force"
+
+
+def load_plan(source: Recommendation | str | Path) -> Recommendation:
+    """Return a stored recommendation that holds a plan and what was asked.
+
+    Args:
+        source: A path of JSON or YAML, or the recommendation itself.
+
+    Raises:
+        InputError: It cannot be read, is no recommendation, holds no plan, or does not say what was asked.
+    """
+    found = source if isinstance(source, Recommendation) else _read(Path(source))
+    name = "the recommendation" if isinstance(source, Recommendation) else f"'{source}'"
+    if found.plan is None:
+        raise InputError(f"{name} holds no plan (it is {found.status}); relax the requirements and {_AGAIN}")
+    if found.inputs is None:
+        raise InputError(f"{name} does not say what was asked (`inputs` is missing); {_AGAIN}")
+    unknown = {plan.name for plan in found.plan.services} - {
+        one.workload.name for one in fleet_of(found.inputs).services
+    }
+    if unknown:
+        raise InputError(f"{name}: `inputs` has no service '{min(unknown)}' of the plan; {_AGAIN}")
+    return found
+
+
+def fleet_of(inputs: Inputs) -> Fleet:
+    """Return the services that were asked about.
+
+    Raises:
+        InputError: A workload cannot be used.
+    """
+    return Fleet(
+        tuple(
+            Service(Workload.load(one.workload), dict(one.requirements), one.priority)
+            for one in inputs.services
+        )
+    )
+
+
+def served(stored: Recommendation) -> Sequence[tuple[ServicePlan, Workload]]:
+    """Return each service of the plan with the workload that it was made for."""
+    assert stored.plan is not None  # noqa: S101 - `load_plan` refuses others
+    assert stored.inputs is not None  # noqa: S101
+    workloads = {one.workload.name: one.workload for one in fleet_of(stored.inputs).services}
+    return [(plan, workloads[plan.name]) for plan in stored.plan.services]
+
+
+def _read(path: Path) -> Recommendation:
+    data = _data(path)
+    if not isinstance(data, dict) or "provenance" not in data:
+        raise InputError(
+            f"'{path}' is no recommendation; expected the file of: advisor recommend ... -o plan.json"
+        )
+    if data.get("schema_version") != SCHEMA_VERSION:
+        raise InputError(
+            f"'{path}' has schema version {str(data.get('schema_version'))[:20]!r}; advisor {__version__} reads "
+            f"{SCHEMA_VERSION!r}; {_AGAIN}"
+        )
+    try:
+        return Recommendation.model_validate(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise InputError(f"'{path}': {place}: {first['msg'].lower()}; {_AGAIN}") from None
+
+
+def _data(path: Path) -> Any:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(LIMIT_BYTES + 1)
+    except FileNotFoundError:
+        raise InputError.missing_file(path) from None
+    except (OSError, ValueError) as error:
+        raise InputError.unreadable_file(path, getattr(error, "strerror", None) or str(error)) from None
+    if len(raw) > LIMIT_BYTES:
+        raise InputError.too_large(path.name, limit_bytes=LIMIT_BYTES)
+    try:
+        text = raw.decode("utf-8-sig")
+        if path.suffix.lower() in {".yaml", ".yml"}:
+            return parse_document(text, source=path.name).data
+        return json.loads(text)
+    except InputError:
+        raise
+    except UnicodeDecodeError:
+        raise InputError.unreadable_file(path, "it is not UTF-8 text") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError.unreadable_file(path, f"this is not JSON: {str(error)[:100]}") from None
