@@ -143,6 +143,11 @@ class TestEngines:
     def test_says_what_is_left_to_fill_in(self) -> None:
         assert "Fill in <draft head> before you start it." in text(chat(), "vllm")
 
+    def test_a_change_to_the_model_that_gives_nothing_to_paste_is_named(self) -> None:
+        plan = with_choice(images(), quantization="int8")
+        assert "# Not in this file, to be done first: INT8 after training" in text(plan, "deployment")
+        assert "Not in this file" not in text(chat(), "deployment")
+
     @pytest.mark.parametrize("way", ["speculative-ngram", "speculative-eagle"])
     def test_sglang_gets_flags_of_its_own(self, tmp_path: Path, way: str) -> None:
         plan = planned(an_llm(serving={**SERVING, "runtime": "sglang"}, requests=REPEATING))

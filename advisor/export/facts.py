@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _DYNAMIC = re.compile(r"dynamic-(\d+):(\d+)ms")
 _CONTINUOUS = re.compile(r"continuous-(\d+)(\+prefix-cache)?")
+_EXPORTED = ("accelerators", "autoscaling", "batching")
+"""Strategies whose options become machines, replicas and limits, not text to paste."""
 _SHORTLY = {"ttft": "TTFT", "tpot": "TPOT", "latency": "latency"}
 TARGET_MARGIN_RATIO = 0.999
 """A target a little below the bound, so that rounding never takes a replica away."""
@@ -91,8 +93,14 @@ class Facts:
                 f"{self.workload.model.name} on {self.plan.provider} {self.plan.region} {self.plan.instance_type} "
                 f"({self.plan.accelerator}), served by {self.runtime}."
             ),
+            *(f"Not in this file, to be done first: {choice.title}." for choice in self.left_to_do),
             *more,
         ]
+
+    @property
+    def left_to_do(self) -> list[Choice]:
+        """Return changes to the model itself, such as pruning, that give nothing to paste anywhere."""
+        return [c for c in self.plan.choices if c.changed and not c.artefacts and c.strategy not in _EXPORTED]
 
     def choice(self, strategy: str) -> Choice | None:
         """Return the option chosen of a strategy where it changes something."""
