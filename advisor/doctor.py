@@ -9,14 +9,12 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Literal
 
-from advisor.catalog import Catalog
+from advisor.catalog import STALE_DAYS, Catalog
 from advisor.registry import GROUP
 from advisor.solver import available_solvers
 from advisor.strategy import Strategy
 
 PACKAGE = "inference-advisor"
-STALE_DAYS = 180
-"""Age of a price from which on it is called stale."""
 Mark = Literal["ok", "note", "problem"]
 _OF_DEVELOPERS = {"dev", "test"}
 _PARTS = ("pulp", "highspy", "pydantic", "numpy", "typer", "jinja2", "PyYAML")
@@ -141,7 +139,7 @@ def _catalogue(today: str) -> Iterable[Finding]:
     yield Finding("catalogue", catalog.version, size)
     prices = [price for machine in machines for price in machine.prices.values()]
     ages = [age for price in prices if (age := price.age_days(today)) is not None]
-    stale = len(catalog.stale_prices(today, STALE_DAYS))
+    stale = len(catalog.stale_prices(today))
     advice = "give your own with --catalog or price: in the workload" if stale else ""
     yield Finding(
         "catalogue",

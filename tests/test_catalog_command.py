@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 
 from advisor.catalog import Catalog
 from advisor.cli import app
-from advisor.errors import InputError
+from advisor.errors import FileExists, InputError
 
 SKYPILOT = """InstanceType,AcceleratorName,AcceleratorCount,vCPUs,MemoryGiB,GpuInfo,Price,SpotPrice,Region,AvailabilityZone,Arch
 p5.48xlarge,H100,8.0,192.0,2048.0,,50.1,22.5,us-east-1,us-east-1a,x86_64
@@ -73,7 +73,7 @@ def test_a_price_file_of_another_tool_becomes_one_of_ones_own_and_says_what_was_
     assert "1 left out" in done.stderr
     price = Catalog.load().with_overrides(own).instance("p5.48xlarge").prices["on-demand"]
     assert (50.1, "2026-11-20") == (price.usd_per_h, price.date)
-    with pytest.raises(InputError, match="exists already"):
+    with pytest.raises(FileExists, match="already exists"):
         raise run(*asked).exception or AssertionError
     assert 0 == run(*asked, "--force").exit_code
 

@@ -3,7 +3,7 @@
 Why: every figure is a row of a dated and sourced table in `advisor/data`, and every one can be replaced by a user.
 """
 
-from advisor.catalog.catalog import Catalog
+from advisor.catalog.catalog import STALE_DAYS, Catalog
 from advisor.catalog.power import PowerModel, power_model, power_w
 from advisor.catalog.records import (
     DTYPES,
@@ -22,6 +22,7 @@ __all__ = [
     "GIB",
     "PURCHASES",
     "RULES",
+    "STALE_DAYS",
     "Accelerator",
     "Catalog",
     "GridIntensity",

@@ -13,6 +13,8 @@ from advisor.catalog.tables import TABLES, Origin, Row, embedded_rows, user_rows
 from advisor.errors import CatalogError, UnknownName
 
 _IN_CATALOGUE = "is in the catalogue"
+STALE_DAYS = 180
+"""Age in days from which a price counts as old: assumed, half a year."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -186,7 +188,9 @@ class Catalog:
         instances = merged(self.tables["instances"], (change,), keys=KEYS["instances"])
         return _built({**self.tables, "instances": instances})
 
-    def stale_prices(self, today: str, limit_days: int = 180) -> tuple[tuple[InstanceType, str, Price], ...]:
+    def stale_prices(
+        self, today: str, limit_days: int = STALE_DAYS
+    ) -> tuple[tuple[InstanceType, str, Price], ...]:
         """Return each machine, way of buying and price that is undated or older than `limit_days` on `today`."""
         return tuple(
             (machine, purchase, price)

@@ -97,7 +97,9 @@ def import_(
     if output is None:
         typer.echo(found.text(), nl=False)
     else:
-        _write(output, found.text(), force=force)
+        from advisor.report import write_text
+
+        write_text(found.text(), output, force=force)
     where = f"Wrote {output}: " if output else ""
     count = len(found.lines)
     lines = [f"{where}{count:,} machine{'' if count == 1 else 's'}."]
@@ -114,14 +116,6 @@ def _day(text: str) -> str:
         return date.fromisoformat(text).isoformat()
     except ValueError:
         raise InputError(f"--date: got '{text}'; expected a day such as 2026-11-20") from None
-
-
-def _write(path: Path, text: str, *, force: bool) -> None:
-    from advisor.errors import InputError
-
-    if path.exists() and not force:
-        raise InputError(f"{path} exists already; give another name, or --force to overwrite it")
-    path.write_text(text, encoding="utf-8")
 
 
 def _csv(known: Catalog, machines: Sequence[InstanceType]) -> str:
@@ -145,14 +139,13 @@ def _csv(known: Catalog, machines: Sequence[InstanceType]) -> str:
 
 def _table(known: Catalog, machines: Sequence[InstanceType]) -> str:
     """Return one line for each machine; prices in USD an hour, `~` before estimates, `!` after stale ones."""
-    import shutil
     from datetime import date
 
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.table import Table
 
-    from advisor.catalog.records import PURCHASES
+    from advisor.catalog import PURCHASES, STALE_DAYS
+    from advisor.cli.output import terminal_text
 
     if not machines:
         return ""
@@ -174,21 +167,11 @@ def _table(known: Catalog, machines: Sequence[InstanceType]) -> str:
         chips = f"{machine.accelerator_count} × {machine.accelerator.name}"
         chips = f"{machine.vcpus} vCPU, {machine.accelerator.name}" if machine.is_cpu_only else chips
         table.add_row(f"{machine.name}\n  {machine.provider} {machine.region}", chips, *cells)
-    console = Console(
-        width=min(shutil.get_terminal_size((80, 24)).columns, 120),
-        no_color=True,
-        highlight=False,
-        markup=False,
-        emoji=False,
-    )
-    with console.capture() as captured:
-        console.print(table)
     notes = [
         f"{len(machines):,} machine{'' if len(machines) == 1 else 's'}; USD an hour for the whole machine."
     ]
     if "~" in marks:
         notes.append("~ estimated from the on-demand price and the provider's average discount.")
     if "!" in marks:
-        notes.append("! undated or older than 180 days: give your own with --catalog.")
-    lines = [line.rstrip() for line in captured.get().splitlines()]
-    return "\n".join([*lines, "", *notes]) + "\n"
+        notes.append(f"! undated or older than {STALE_DAYS} days: give your own with --catalog.")
+    return terminal_text([table, "", *notes])

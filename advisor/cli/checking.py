@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from advisor.cli.application import app
+from advisor.cli.output import check_output
 
 if TYPE_CHECKING:
     from advisor.checking import CheckResult
@@ -73,7 +74,7 @@ def check(
     from advisor.checking import check as checked
 
     if output is not None:
-        _check_output(output, force=force)
+        check_output(output, _ENDINGS, force=force)
     result = checked(
         plan,
         [str(path) for path in workload]
@@ -102,17 +103,6 @@ def _ratio(text: str) -> float:
         return float(RATIO.read(text))
     except ValueError as error:
         raise InputError(f"--tolerance: {error}") from None
-
-
-def _check_output(path: Path, *, force: bool) -> None:
-    from advisor.errors import FileExists, InputError
-
-    if path.suffix.lower() not in _ENDINGS:
-        raise InputError(f"-o {path}: got the ending '{path.suffix}'; expected one of {', '.join(_ENDINGS)}")
-    if not path.parent.is_dir():
-        raise InputError(f"-o {path}: there is no folder '{path.parent}'")
-    if path.exists() and not force:
-        raise FileExists.at(path)
 
 
 def _shown(result: CheckResult, chosen: CheckFormat) -> str:

@@ -140,25 +140,9 @@ def _count(text: str | None, flag: str) -> float | None:
 
 
 def _print(parts: Iterable[RenderableType]) -> None:
-    import os
-    import shutil
-    import sys
+    from advisor.cli.output import terminal_text
 
-    from rich.console import Console
-
-    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    console = Console(
-        width=min(shutil.get_terminal_size((80, 24)).columns, 120),
-        force_terminal=colour,
-        no_color=not colour,
-        highlight=False,
-        markup=False,
-        emoji=False,
-    )
-    with console.capture() as captured:
-        for part in parts:
-            console.print(part)
-    typer.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+    typer.echo(terminal_text(parts), nl=False)
 
 
 def _table(records: Sequence[Evidence]) -> RenderableType:

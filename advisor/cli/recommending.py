@@ -13,6 +13,7 @@ import typer
 
 from advisor.cli.application import DEFAULT_FILE, Example, app
 from advisor.cli.flags import requirement_values, with_requirement_flags
+from advisor.cli.output import check_output
 
 OWN_WORKLOAD = "advisor example large-llm > advisor.yaml   # edit it, then: advisor recommend advisor.yaml"
 
@@ -89,7 +90,7 @@ def recommend(
 
     source = _source(workload, example)
     if output is not None:
-        _check_output(output, force=force)
+        check_output(output, _WRITERS, force=force)
     page = output is not None and _WRITERS[output.suffix.lower()] == "html"
     if full and not page:
         raise InputError("--full: explains a plan in a report; give -o report.html, too")
@@ -174,18 +175,6 @@ _WRITERS = {
     ".yaml": "yaml",
     ".yml": "yaml",
 }
-
-
-def _check_output(path: Path, *, force: bool) -> None:
-    """Refuse an output that cannot be written before anything is computed."""
-    from advisor.errors import FileExists, InputError
-
-    if path.suffix.lower() not in _WRITERS:
-        raise InputError(f"-o {path}: got the ending '{path.suffix}'; expected one of {', '.join(_WRITERS)}")
-    if not path.parent.is_dir():
-        raise InputError(f"-o {path}: there is no folder '{path.parent}'")
-    if path.exists() and not force:
-        raise FileExists.at(path)
 
 
 def _write(result: Any, path: Path, *, force: bool, insights: Any = None) -> None:

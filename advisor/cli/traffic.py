@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from advisor.cli.application import app
+from advisor.cli.output import check_output
 
 if TYPE_CHECKING:
     from advisor.traces import TrafficSummary
@@ -56,15 +57,10 @@ def traffic(
 
     Example: advisor traffic AzureLLMInferenceTrace_code.csv --format yaml
     """
-    from advisor.errors import FileExists, InputError
     from advisor.traces import read_trace, summarize
 
     if output is not None:
-        if output.suffix.lower() not in _ENDINGS:
-            expected = ", ".join(_ENDINGS)
-            raise InputError(f"-o {output}: got the ending '{output.suffix}'; expected one of {expected}")
-        if output.exists() and not force:
-            raise FileExists.at(output)
+        check_output(output, _ENDINGS, force=force)
     summary = summarize(read_trace(trace, where=dict(_condition(text) for text in where or [])))
     typer.echo(_shown(summary, format), nl=False)
     if output is not None:

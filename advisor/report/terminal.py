@@ -25,6 +25,11 @@ _BLANK_END = re.compile(r"(?: |\x1b\[[\d;]*m)+$", re.MULTILINE)
 
 def terminal_page(view: View, *, width: int, colour: bool) -> str:
     """Return the report as lines of at most `width` columns, with ANSI colours where asked for."""
+    return rendered(_parts(view, width), width=width, colour=colour)
+
+
+def rendered(parts: Iterable[RenderableType], *, width: int, colour: bool) -> str:
+    """Return parts as lines of at most `width` columns without blanks at their ends; ANSI colours where asked for."""
     target = StringIO()
     console = Console(
         file=target,
@@ -38,7 +43,7 @@ def terminal_page(view: View, *, width: int, colour: bool) -> str:
         emoji=False,
         _environ={},
     )
-    console.print(Group(*_parts(view, width)))
+    console.print(Group(*parts))
     return _BLANK_END.sub(lambda end: end[0].replace(" ", ""), target.getvalue()).strip("\n") + "\n"
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from io import StringIO
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 from rich.box import SIMPLE_HEAD
-from rich.console import Console, Group, RenderableType
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from advisor.report.pages import _html, _source, digest
+from advisor.report.terminal import rendered
 
 if TYPE_CHECKING:
     from advisor.validation.document import ErrorRow, ValidationReport
@@ -68,20 +68,7 @@ def render_validation(report: ValidationReport, *, width: int = 100, colour: boo
         width: Columns of the terminal; no line is longer. At least 72.
         colour: Whether to use ANSI colours.
     """
-    target = StringIO()
-    console = Console(
-        file=target,
-        width=max(width, 72),
-        force_terminal=colour,
-        no_color=not colour,
-        highlight=False,
-        markup=False,
-        emoji=False,
-        legacy_windows=False,
-        _environ={},
-    )
-    console.print(Group(*_parts(report)))
-    return "\n".join(line.rstrip() for line in target.getvalue().splitlines()).strip("\n") + "\n"
+    return rendered(_parts(report), width=max(width, 72), colour=colour)
 
 
 def render_validation_html(report: ValidationReport) -> str:
