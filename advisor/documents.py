@@ -15,6 +15,7 @@ from pathlib import Path
 import yaml
 
 from advisor.errors import InputError
+from advisor.sealed import require_files
 
 LIMIT_BYTES = 1_000_000
 """Largest document that is read; a workload is a few kB."""
@@ -67,6 +68,7 @@ def read_document(path: str | Path) -> Document:
         InputError: The file is missing, too large, not UTF-8, not YAML or JSON, or not a mapping.
     """
     path = Path(path)
+    require_files(str(path))
     try:
         with path.open("rb") as file:
             raw = file.read(LIMIT_BYTES + 1)

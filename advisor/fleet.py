@@ -47,7 +47,15 @@ class Fleet:
         Raises:
             InputError: Something cannot be read, or two services have one name.
         """
-        services = [service for source in sources for service in _services(source)]
+        return cls.of([service for source in sources for service in _services(source)])
+
+    @classmethod
+    def of(cls, services: Sequence[Service]) -> Fleet:
+        """Return the fleet of some services.
+
+        Raises:
+            InputError: Two services have one name.
+        """
         names = [service.workload.name for service in services]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice:

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
 from advisor.errors import InputError
 from advisor.inputs import Input
+from advisor.sealed import require_files
 from advisor.tasks import SpelledTask
 from advisor.units import Ratio
 
@@ -65,6 +66,7 @@ class LmEvaluation(Input):
         tasks = _listed(values.get("tasks") or [])
         if not all(isinstance(path, str) and path for path in paths) or not isinstance(tasks, list | tuple):
             return values
+        require_files(str(values["baseline"]))
         folder = (info.context or {}).get("folder") or Path()
         before, after = (folder / str(path) for path in paths)
         return {

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, mod
 
 from advisor.errors import InputError, UnknownName
 from advisor.inputs import Input, Spelled
+from advisor.sealed import is_sealed, require_files
 from advisor.units import Count, format_count
 
 Family = Literal["cnn", "encoder", "decoder"]
@@ -258,9 +259,10 @@ def read_model(value: object, info: ValidationInfo) -> object:
 
 def _configured(text: str, folder: Path | None) -> ModelSpec:
     path = (folder or Path()) / text
-    looks_like_path = text.endswith(".json") or path.is_dir()
+    looks_like_path = text.endswith(".json") or path.is_absolute() or (not is_sealed() and path.is_dir())
     if not looks_like_path:
         return find_model(text)  # raises, with the nearest name
+    require_files(text)
     from advisor.model_configs import read_config
 
     return read_config(path)

@@ -67,14 +67,26 @@ def served(stored: Recommendation) -> Sequence[tuple[ServicePlan, Workload]]:
 
 
 def _read(path: Path) -> Recommendation:
-    data = _data(path)
+    return parsed_plan(_data(path), name=f"'{path}'")
+
+
+def parsed_plan(data: object, *, name: str) -> Recommendation:
+    """Return the recommendation that plain values hold.
+
+    Args:
+        data: As JSON or YAML was read.
+        name: What messages call it.
+
+    Raises:
+        InputError: It is no recommendation of this version of the schema.
+    """
     if not isinstance(data, dict) or "provenance" not in data:
         raise InputError(
-            f"'{path}' is no recommendation; expected the file of: advisor recommend ... -o plan.json"
+            f"{name} is no recommendation; expected the file of: advisor recommend ... -o plan.json"
         )
     if data.get("schema_version") != SCHEMA_VERSION:
         raise InputError(
-            f"'{path}' has schema version {str(data.get('schema_version'))[:20]!r}; advisor {__version__} reads "
+            f"{name} has schema version {str(data.get('schema_version'))[:20]!r}; advisor {__version__} reads "
             f"{SCHEMA_VERSION!r}; {_AGAIN}"
         )
     try:
@@ -82,7 +94,7 @@ def _read(path: Path) -> Recommendation:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"]))
-        raise InputError(f"'{path}': {place}: {first['msg'].lower()}; {_AGAIN}") from None
+        raise InputError(f"{name}: {place}: {first['msg'].lower()}; {_AGAIN}") from None
 
 
 def _data(path: Path) -> Any:
