@@ -145,7 +145,7 @@ class TestInfeasible:
         assert None is result.cost_usd_per_month
 
     def test_a_plan_that_carries_nothing_is_never_called_feasible(self) -> None:
-        for latency in ("50us", "1ms", "3ms", "8ms"):
+        for latency in ("50us", "3ms", "8ms"):
             for confidence in (None, "90%"):
                 requirements = Requirements(
                     max_accuracy_loss="1%", latency={"latency_p99": latency}, confidence=confidence

@@ -16,7 +16,7 @@ from advisor.registry import installed_strategies
 from tests.builders import a_workload, an_llm
 
 INSTALLED = installed_strategies()
-FEW = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEW = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 LOSSES = st.sampled_from(["0.1%", "0.3%", "0.5%", "1%", "2%", "5%"])
 TOLERANCE_USD = 1e-6
 
