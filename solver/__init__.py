@@ -73,6 +73,7 @@ from advisor.solver.data import (
 )
 from advisor.solver.errors import ProgramError, SolverDisagreement, SolverFailure, SolverUnavailable
 from advisor.solver.evaluation import broken_rows, evaluate
+from advisor.solver.mixing import Bucket, Carrier, Mix, Mixing, MixResult, cheapest_mix
 from advisor.solver.next_best import alternatives
 from advisor.solver.program import Program
 from advisor.solver.pulp_bridge import SolverSettings, available_solvers
@@ -84,10 +85,15 @@ from advisor.solver.solving import solve
 __all__ = [
     "COST",
     "Aggregate",
+    "Bucket",
+    "Carrier",
     "Column",
     "Conflict",
     "Goal",
     "Limit",
+    "Mix",
+    "MixResult",
+    "Mixing",
     "Period",
     "Plan",
     "PlanKind",
@@ -111,6 +117,7 @@ __all__ = [
     "alternatives",
     "available_solvers",
     "broken_rows",
+    "cheapest_mix",
     "conflict",
     "evaluate",
     "formulate",

@@ -40,7 +40,7 @@ class Expression:
 class Row:
     """A constraint: `expression` `sense` `bound`, with the sense one of '<=', '>=', '='."""
 
-    kind: Kind
+    kind: StrEnum
     label: str
     expression: Expression
     sense: str
