@@ -57,20 +57,9 @@ the data again, and a difference of more than $10^{-6}$ raises `SolverDisagreeme
 the order in which services, columns, pools or plans are given.
 """
 
+from advisor.solver.columns import COST, Column
 from advisor.solver.conflicts import Conflict, Repair, conflict
-from advisor.solver.data import (
-    COST,
-    Aggregate,
-    Column,
-    Goal,
-    Limit,
-    Period,
-    Plan,
-    PlanKind,
-    Pool,
-    QuotaGroup,
-    Service,
-)
+from advisor.solver.data import Aggregate, Goal, Limit, Period, Plan, PlanKind, Pool, QuotaGroup, Service
 from advisor.solver.errors import ProgramError, SolverDisagreement, SolverFailure, SolverUnavailable
 from advisor.solver.evaluation import broken_rows, evaluate
 from advisor.solver.mixing import Bucket, Carrier, Mix, Mixing, MixResult, cheapest_mix
@@ -81,6 +70,7 @@ from advisor.solver.requirements import Requirement, RequirementKind, relaxed, r
 from advisor.solver.results import Purchase, Result, Solution, SolverReport, Status
 from advisor.solver.rows import formulate
 from advisor.solver.solving import solve
+from advisor.solver.tables import Table, Use
 
 __all__ = [
     "COST",
@@ -114,6 +104,8 @@ __all__ = [
     "SolverSettings",
     "SolverUnavailable",
     "Status",
+    "Table",
+    "Use",
     "alternatives",
     "available_solvers",
     "broken_rows",

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from math import fsum
 
-from advisor.solver.data import COST, Aggregate, Goal, Limit
+from advisor.solver.columns import COST
+from advisor.solver.data import Aggregate, Goal, Limit
 from advisor.solver.program import Program
 
 

@@ -6,7 +6,8 @@ from itertools import groupby
 from math import ceil, fsum
 from typing import Final
 
-from advisor.solver.data import Aggregate, Column, Goal, Limit
+from advisor.solver.columns import Column
+from advisor.solver.data import Aggregate, Goal, Limit
 from advisor.solver.evaluation import evaluate
 from advisor.solver.linear import Kind
 from advisor.solver.program import Program

@@ -1,15 +1,12 @@
 """Sets of the integer program: services with candidate columns, pools with plans, periods, limits, goals."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
-from math import inf, isfinite
-from typing import Final
 
+from advisor.solver.columns import COST, Column, finite, named, unique
 from advisor.solver.errors import ProgramError
-
-COST: Final = "cost_usd_per_month"
-"""Name of the total cost (columns plus purchases) where an attribute is expected, in USD per month."""
+from advisor.solver.tables import names_of
 
 
 class PlanKind(StrEnum):
@@ -27,18 +24,6 @@ class Aggregate(StrEnum):
     EACH = "each"
 
 
-def _finite(value: float, *, where: str, at_least: float = -inf, at_most: float = inf) -> None:
-    if not (isfinite(value) and at_least <= value <= at_most):
-        low = "" if at_least == -inf else f" of at least {at_least:g}"
-        high = "" if at_most == inf else f"{' and' if low else ' of'} at most {at_most:g}"
-        raise ProgramError(f"{where} is {value!r}; expected a finite number{low}{high}")
-
-
-def _named(name: str, *, what: str) -> None:
-    if not name:
-        raise ProgramError(f"a {what} has the name {name!r}; expected a text that is not empty")
-
-
 @dataclass(frozen=True, slots=True)
 class Period:
     """A part of the month with constant demand; `hours_per_month` is its weight."""
@@ -47,8 +32,8 @@ class Period:
     hours_per_month: float
 
     def __post_init__(self) -> None:
-        _named(self.name, what="period")
-        _finite(self.hours_per_month, where=f"hours_per_month of period {self.name!r}", at_least=0)
+        named(self.name, what="period")
+        finite(self.hours_per_month, where=f"hours_per_month of period {self.name!r}", at_least=0)
         if self.hours_per_month == 0:
             raise ProgramError(
                 f"hours_per_month of period {self.name!r} is 0; expected more, or no such period"
@@ -71,11 +56,11 @@ class Plan:
     quota: int | None = None
 
     def __post_init__(self) -> None:
-        _named(self.name, what="plan")
+        named(self.name, what="plan")
         where = f"of plan {self.name!r}"
         object.__setattr__(self, "kind", PlanKind(self.kind))
-        _finite(self.usd_per_h, where=f"usd_per_h {where}", at_least=0)
-        _finite(self.max_share_of_use, where=f"max_share_of_use {where}", at_least=0, at_most=1)
+        finite(self.usd_per_h, where=f"usd_per_h {where}", at_least=0)
+        finite(self.max_share_of_use, where=f"max_share_of_use {where}", at_least=0, at_most=1)
         if self.quota is not None:
             _whole(self.quota, where=f"quota {where}")
         if self.kind is PlanKind.COMMITTED and self.max_share_of_use < 1:
@@ -85,7 +70,7 @@ class Plan:
 
 
 def _whole(value: float, *, where: str) -> None:
-    _finite(value, where=where, at_least=0)
+    finite(value, where=where, at_least=0)
     if value != int(value):
         raise ProgramError(f"{where} is {value!r}; expected a whole number of instances")
 
@@ -102,7 +87,7 @@ class Pool:
     owned: bool = False
 
     def __post_init__(self) -> None:
-        _named(self.name, what="pool")
+        named(self.name, what="pool")
         unique((plan.name for plan in self.plans), what=f"plan of pool {self.name!r}")
         if bool(self.plans) == self.owned:
             given = "is owned and has plans" if self.owned else "has no plan and is not owned"
@@ -134,43 +119,9 @@ class QuotaGroup:
     max_instances: int
 
     def __post_init__(self) -> None:
-        _named(self.name, what="quota group")
+        named(self.name, what="quota group")
         unique(self.pools, what=f"pool of quota group {self.name!r}")
         _whole(self.max_instances, where=f"max_instances of quota group {self.name!r}")
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A candidate of a service.
-
-    Attributes:
-        name: Unique within the service.
-        cost_usd_per_month: What belongs to the column alone (amortised one-time cost, energy, fees), in USD
-            per month; instances are paid for by the plans of their pools.
-        attributes: Attribute name to value, in the unit that the name ends in.
-        demand: Pool name to instances in use, one number for each period in the order of the program.
-    """
-
-    name: str
-    cost_usd_per_month: float
-    attributes: Mapping[str, float] = field(default_factory=dict)
-    demand: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        _named(self.name, what="column")
-        if not isfinite(self.cost_usd_per_month):
-            _finite(self.cost_usd_per_month, where=f"{COST} of column {self.name!r}")
-        if COST in self.attributes:
-            raise ProgramError(
-                f"column {self.name!r} has an attribute {COST!r}; expected that in cost_usd_per_month"
-            )
-        if not all(map(isfinite, self.attributes.values())):
-            for name, value in self.attributes.items():
-                _finite(value, where=f"attribute {name!r} of column {self.name!r}")
-        for pool, counts in self.demand.items():
-            if not all(map(isfinite, counts)) or min(counts, default=0) < 0:
-                for count in counts:
-                    _finite(count, where=f"demand of column {self.name!r} on pool {pool!r}", at_least=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,15 +129,15 @@ class Service:
     """Something that runs under exactly one of its columns; `weight` is its share in fleet means."""
 
     name: str
-    columns: tuple[Column, ...]
+    columns: Sequence[Column]
     weight: float = 1.0
 
     def __post_init__(self) -> None:
-        _named(self.name, what="service")
-        unique((column.name for column in self.columns), what=f"column of service {self.name!r}")
+        named(self.name, what="service")
+        unique(names_of(self.columns), what=f"column of service {self.name!r}")
         if not self.columns:
             raise ProgramError(f"service {self.name!r} has no column; expected at least one candidate")
-        _finite(self.weight, where=f"weight of service {self.name!r}", at_least=0)
+        finite(self.weight, where=f"weight of service {self.name!r}", at_least=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,9 +159,9 @@ class Limit:
     services: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        _named(self.name, what="limit")
+        named(self.name, what="limit")
         object.__setattr__(self, "aggregate", Aggregate(self.aggregate))
-        _finite(self.bound, where=f"bound of limit {self.name!r}")
+        finite(self.bound, where=f"bound of limit {self.name!r}")
         if self.attribute == COST and (self.aggregate is not Aggregate.SUM or self.services is not None):
             raise ProgramError(
                 f"limit {self.name!r} is on the total cost; expected the sum over all services"
@@ -235,12 +186,3 @@ class Goal:
             )
         if self.attribute == COST and (self.aggregate is not Aggregate.SUM or self.services is not None):
             raise ProgramError("a goal is a part of the total cost; expected the sum over all services")
-
-
-def unique(names: Iterable[str], *, what: str) -> None:
-    """Raise a `ProgramError` that names the first of `names` occurring twice."""
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            raise ProgramError(f"two entries are called {name!r} as {what}; expected each name once")
-        seen.add(name)

@@ -11,7 +11,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from advisor.solver.data import COST, Aggregate, Limit, Pool, QuotaGroup, Service
+from advisor.solver.columns import COST
+from advisor.solver.data import Aggregate, Limit, Pool, QuotaGroup, Service
 from advisor.solver.program import Program
 from advisor.solver.purchases import cheapest_purchases
 

@@ -6,11 +6,13 @@ from typing import Final
 
 import numpy as np
 
-from advisor.solver.data import COST, Aggregate, Column, Goal, Limit, PlanKind, Pool
+from advisor.solver.columns import COST, Column
+from advisor.solver.data import Aggregate, Goal, Limit, PlanKind, Pool
 from advisor.solver.errors import ProgramError
-from advisor.solver.program import Program, columns_by_name
+from advisor.solver.program import Program
 from advisor.solver.purchases import Purchases, cheapest_purchases
 from advisor.solver.results import Purchase, Solution
+from advisor.solver.tables import column_named
 
 TOLERANCE: Final = 1e-6
 """Relative violation of a row from which an answer counts as wrong."""
@@ -49,13 +51,13 @@ def chosen_columns(program: Program, choice: Mapping[str, str]) -> dict[str, Col
     """Return service name to chosen column, in the order of the program."""
     columns = {}
     for service in program.services:
-        known = columns_by_name(service)
         name = choice.get(service.name)
-        if name is None or name not in known:
+        column = column_named(service.columns, name)
+        if column is None:
             raise ProgramError(
                 f"the choice for service {service.name!r} is {name!r}; expected one of its columns"
             )
-        columns[service.name] = known[name]
+        columns[service.name] = column
     return columns
 
 

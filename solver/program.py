@@ -1,21 +1,12 @@
 """The whole program as data: sets that fit together, checked once when it is built."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from advisor.solver.data import (
-    COST,
-    Aggregate,
-    Column,
-    Goal,
-    Limit,
-    Period,
-    Pool,
-    QuotaGroup,
-    Service,
-    unique,
-)
+from advisor.solver.columns import COST, Column, unique
+from advisor.solver.data import Aggregate, Goal, Limit, Period, Pool, QuotaGroup, Service
 from advisor.solver.errors import ProgramError
+from advisor.solver.tables import Table
 
 Choice = tuple[str, str]
 """A service name and the name of one of its columns."""
@@ -76,19 +67,15 @@ class Program:
         pools = {pool.name for pool in self.pools}
         count = len(self.periods)
         for service in self.services:
-            for column in service.columns:
-                for pool, counts in column.demand.items():
-                    if pool not in pools:
-                        raise ProgramError(
-                            _missing(
-                                f"column {column.name!r} of service {service.name!r}", "pool", pool, pools
-                            )
-                        )
-                    if len(counts) != count:
-                        raise ProgramError(
-                            f"demand of column {column.name!r} of service {service.name!r} on pool {pool!r} has "
-                            f"{len(counts)} numbers; expected one for each of the {count} periods"
-                        )
+            for column, pool, length in _demands(service.columns):
+                where = f"column {column!r} of service {service.name!r}"
+                if pool not in pools:
+                    raise ProgramError(_missing(where, "pool", pool, pools))
+                if length != count:
+                    raise ProgramError(
+                        f"demand of {where} on pool {pool!r} has {length} numbers; "
+                        f"expected one for each of the {count} periods"
+                    )
 
     def _check_references(self) -> None:
         pools = {pool.name for pool in self.pools}
@@ -115,6 +102,8 @@ class Program:
         if attribute == COST:
             return
         for service in services:
+            if isinstance(service.columns, Table) and attribute in service.columns.attributes:
+                continue
             for column in service.columns:
                 if attribute not in column.attributes:
                     raise ProgramError(
@@ -129,9 +118,15 @@ class Program:
         return str(formulate(self))
 
 
-def columns_by_name(service: Service) -> dict[str, Column]:
-    """Return column name to column of a service."""
-    return {column.name: column for column in service.columns}
+def _demands(columns: Sequence[Column]) -> Iterator[tuple[str, str, int]]:
+    """Yield each column's name with each pool that it uses and the length of its demand; of a table one column a pool."""
+    if isinstance(columns, Table):
+        for pool, use in columns.demand.items():
+            yield columns.names[int(use.at[0])] if len(use.at) else "", pool, use.counts.shape[1]
+        return
+    for column in columns:
+        for pool, counts in column.demand.items():
+            yield column.name, pool, len(counts)
 
 
 def _missing(where: str, what: str, name: str, known: Iterable[str]) -> str:

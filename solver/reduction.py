@@ -5,26 +5,20 @@ price is additive, is a known cost of each column. What is left is a choice amon
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import fsum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from advisor.solver.data import COST, Aggregate, Column, Limit, Pool, QuotaGroup, Service
+from advisor.solver.columns import COST, Column
+from advisor.solver.data import Aggregate, Limit, Pool, QuotaGroup, Service
 from advisor.solver.dominance import dominated
 from advisor.solver.program import Program
 from advisor.solver.purchases import WHOLE, cheapest_purchases, is_additive, less_use_is_never_dearer
+from advisor.solver.tables import Use, uses
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class _Use:
-    """Use of one pool by all columns that need it: positions in the flat order of columns, and counts."""
-
-    at: NDArray[np.intp]
-    counts: Floats
 
 
 def price_purchases(program: Program, *, keep_quotas: bool = False, apart: bool = False) -> Program | None:
@@ -44,12 +38,12 @@ def price_purchases(program: Program, *, keep_quotas: bool = False, apart: bool 
     owner = np.repeat(
         np.arange(len(program.services)), [len(service.columns) for service in program.services]
     )
-    uses = _uses(flat, {pool.name for pool in program.pools if not pool.owned})
+    used = uses(flat, {pool.name for pool in program.pools if not pool.owned})
     hours = np.array([period.hours_per_month for period in program.periods])
     cost = np.array([column.cost_usd_per_month for column in flat])
     priced: set[str] = set()
     for stated in program.pools:
-        use = uses.get(stated.name)
+        use = used.get(stated.name)
         pool = stated if use is None else _without_idle_quotas(stated, use, owner)
         if keep_quotas and any(plan.quota is not None for plan in pool.plans):
             continue
@@ -80,20 +74,7 @@ def drop_idle(program: Program) -> Program:
     return replace(slim, services=_without_dominated(slim))
 
 
-def _uses(flat: Sequence[Column], pools: set[str]) -> dict[str, _Use]:
-    at: dict[str, list[int]] = {}
-    counts: dict[str, list[tuple[float, ...]]] = {}
-    for position, column in enumerate(flat):
-        for pool, own in column.demand.items():
-            if pool in pools:
-                at.setdefault(pool, []).append(position)
-                counts.setdefault(pool, []).append(own)
-    return {
-        pool: _Use(np.array(at[pool], dtype=np.intp), np.array(counts[pool], dtype=np.float64)) for pool in at
-    }
-
-
-def _without_idle_quotas(pool: Pool, use: _Use, owner: NDArray[np.intp]) -> Pool:
+def _without_idle_quotas(pool: Pool, use: Use, owner: NDArray[np.intp]) -> Pool:
     """Return the pool without quotas that no choice of columns can need more than."""
     most = np.zeros(int(owner[-1]) + 1)
     np.maximum.at(most, owner[use.at], np.ceil(use.counts.max(axis=1) - WHOLE))
@@ -105,7 +86,7 @@ def _without_idle_quotas(pool: Pool, use: _Use, owner: NDArray[np.intp]) -> Pool
     return replace(pool, plans=tuple(plans))
 
 
-def _is_priceable(pool: Pool, use: _Use, owner: NDArray[np.intp]) -> bool:
+def _is_priceable(pool: Pool, use: Use, owner: NDArray[np.intp]) -> bool:
     """Return whether each column's purchases cost the same whatever the others are.
 
     So it is where one service uses the pool, and where whole instances have an additive price; fractions
@@ -204,10 +185,10 @@ def _pools_to_keep_equal(program: Program) -> set[str]:
     shared = {
         pool.name: pool for pool in program.pools if any(plan.max_share_of_use < 1 for plan in pool.plans)
     }
-    uses = _uses([column for service in program.services for column in service.columns], set(shared))
+    counted = uses([column for service in program.services for column in service.columns], set(shared))
     return {
         name
-        for name, use in uses.items()
+        for name, use in counted.items()
         if not (less_use_is_never_dearer(shared[name]) and _is_whole(use.counts))
     }
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from advisor.solver.data import COST, Aggregate, Goal, Limit, Plan, Pool, Service
+from advisor.solver.columns import COST
+from advisor.solver.data import Aggregate, Goal, Limit, Plan, Pool, Service
 from advisor.solver.linear import Domain, Expression, Kind, LinearProgram, Row
 from advisor.solver.program import Program
 

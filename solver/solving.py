@@ -16,6 +16,7 @@ from advisor.solver.reduction import drop_idle, price_purchases
 from advisor.solver.results import Result, Solution, SolverReport, Status
 from advisor.solver.rows import formulation
 from advisor.solver.stages import HELD, Clock, Outcome, in_stages, narrowing_stages
+from advisor.solver.tables import Table
 
 _WORST_FIRST: Final = (
     Status.INFEASIBLE,
@@ -87,6 +88,8 @@ def by_name(program: Program) -> Program:
 
 
 def _columns_by_name(service: Service) -> Service:
+    if isinstance(service.columns, Table):
+        return service
     return replace(service, columns=tuple(sorted(service.columns, key=lambda column: column.name)))
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Final
 
-from advisor.solver.data import COST, Column, Goal
+from advisor.solver.columns import COST, Column
+from advisor.solver.data import Goal
 from advisor.solver.errors import SolverDisagreement
 from advisor.solver.evaluation import TOLERANCE, evaluate, goal_value
 from advisor.solver.program import Program
