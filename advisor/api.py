@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from advisor.catalog import Catalog
 from advisor.cautions import binding, warnings
 from advisor.conflict import explain_conflict, meets_totals
 from advisor.errors import InputError
+from advisor.evaluating import Asked, Progress, Workers, evaluated, verified
 from advisor.examples import is_example
 from advisor.explanation import (
     alternatives,
@@ -40,13 +42,12 @@ from advisor.registry import installed_strategies
 from advisor.requirements import Requirements
 from advisor.sharing import Shared, explain_shared_conflict, shared_terms
 from advisor.solver import Result, SolverSettings, SolverUnavailable, Status, solve
-from advisor.verification import verify
+from advisor.terms import Terms, resolve
 from advisor.workload import Workload
 
 if TYPE_CHECKING:
     from advisor.insight.results import Insights
     from advisor.strategy import Strategy
-    from advisor.terms import Terms
 
 Source = Workload | Mapping[str, Any] | str | Path
 
@@ -58,6 +59,8 @@ def recommend(
     catalog: Catalog | None = None,
     strategies: Sequence[Strategy] | None = None,
     solver: SolverSettings | None = None,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
     today_date: str = "",
 ) -> Recommendation:
     """Return the cheapest plan that meets the requirements, or why there is none.
@@ -69,6 +72,9 @@ def recommend(
         catalog: Machines and prices; the embedded ones by default.
         strategies: Strategies to consider; the installed ones by default.
         solver: Solver, time limit and gap.
+        executor: Where the services of a fleet are evaluated: any `concurrent.futures.Executor`, such as a pool of
+            processes; here, one after the other, if not given. The answer is the same.
+        progress: Called with how many services of a fleet are evaluated, and their number.
         today_date: `YYYY-MM-DD`, to say which prices are old; empty says nothing.
 
     Raises:
@@ -86,6 +92,7 @@ def recommend(
         catalog=catalog,
         strategies=strategies,
         solver=solver,
+        workers=Workers(executor, progress),
         today_date=today_date,
     ).recommendation
 
@@ -98,6 +105,8 @@ def explain(
     catalog: Catalog | None = None,
     strategies: Sequence[Strategy] | None = None,
     solver: SolverSettings | None = None,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
     today_date: str = "",
 ) -> tuple[Recommendation, Insights | None]:
     """Return a recommendation and what there is to say about it; candidates are evaluated once for both.
@@ -110,6 +119,9 @@ def explain(
         catalog: Machines and prices; the embedded ones by default.
         strategies: Strategies to consider; the installed ones by default.
         solver: Solver, time limit and gap.
+        executor: Where the services of a fleet are evaluated: any `concurrent.futures.Executor`, such as a pool of
+            processes; here, one after the other, if not given. The answer is the same.
+        progress: Called with how many services of a fleet are evaluated, and their number.
         today_date: `YYYY-MM-DD`, to say which prices are old; empty says nothing.
 
     Returns:
@@ -130,6 +142,7 @@ def explain(
         catalog=catalog,
         strategies=strategies,
         solver=solver,
+        workers=Workers(executor, progress),
         today_date=today_date,
     )
     if len(found.services) != 1 or not found.chosen:
@@ -165,28 +178,34 @@ def _decided(
     catalog: Catalog | None,
     strategies: Sequence[Strategy] | None,
     solver: SolverSettings | None,
+    workers: Workers,
     today_date: str,
 ) -> _Decided:
     fleet = _fleet(workload)
     requirements = requirements or Requirements()
     catalog = catalog or Catalog.load()
     strategies = tuple(strategies if strategies is not None else installed_strategies())
-    alone = len(fleet.services) == 1
-    services = [
-        prepared(
-            service.workload,
-            _own(service, requirements),
-            catalog,
-            strategies,
-            priority=service.priority,
-            alone=alone,
-        )
-        for service in fleet.services
-    ]
-    terms = services[0].terms if alone else shared_terms(services, requirements)
+    services, terms = _evaluated(fleet, requirements, catalog, strategies, workers)
     example = workload if isinstance(workload, str) and is_example(workload) else ""
     common = _common(services, terms, today_date, example=example) | {"inputs": _asked(fleet, requirements)}
-    return _planned(services, terms, solver or SolverSettings(), strategies, common)
+    return _planned(services, terms, solver or SolverSettings(), strategies, common, workers)
+
+
+def _evaluated(
+    fleet: Fleet,
+    requirements: Requirements,
+    catalog: Catalog,
+    strategies: Sequence[Strategy],
+    workers: Workers,
+) -> tuple[list[Prepared], Terms]:
+    """Return every service evaluated, and what must hold for all of them together."""
+    asked = [Asked(one.workload, _own(one, requirements), one.priority) for one in fleet.services]
+    first = asked[0]
+    if len(asked) == 1:
+        one = prepared(first.workload, first.requirements, catalog, strategies, priority=first.priority)
+        return [one], one.terms
+    shared = shared_terms(requirements, resolve(first.workload, first.requirements).objective)
+    return evaluated(asked, shared, catalog, strategies, workers), shared
 
 
 def _asked(fleet: Fleet, requirements: Requirements) -> Inputs:
@@ -228,6 +247,7 @@ def _planned(
     settings: SolverSettings,
     strategies: Sequence[Strategy],
     common: dict[str, Any],
+    workers: Workers,
 ) -> _Decided:
     """Return the plan; where a fleet is short, that of the services that are served first."""
     shed: list[str] = []
@@ -237,8 +257,7 @@ def _planned(
         if formulation is not None and result is not None and result.solution is not None:
             choice = result.solution.choice
             chosen = {one.name: formulation.candidate[one.name, choice[one.name]] for one in left}
-            for one in left:
-                verify(one.evaluation, one.plans, chosen[one.name], one.terms, strategies)
+            verified(left, chosen, strategies, workers)
             found = _with_plan(left, chosen, terms, result, formulation, common, shed)
             return _Decided(found, services, chosen)
         last = max(one.priority for one in left)

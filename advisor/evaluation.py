@@ -70,6 +70,16 @@ class Evaluation:
         possible = np.array([loss is not None for loss in self.losses])
         return columns if possible.all() else columns.take(possible[columns.treatment])
 
+    def only(self, engines: NDArray[np.int64]) -> Evaluation:
+        """Return some engines of the evaluation; their performance is modelled again when it is asked for.
+
+        Args:
+            engines: Positions among `engines`.
+        """
+        found = Evaluation(self.workload, self.catalog, self.candidates, self.measured, _slices=self._slices)
+        vars(found).update(engines=self.engines.take(engines), losses=self.losses)
+        return found
+
     def slice_losses(self, task: str) -> tuple[LossDistribution | None, ...]:
         """Return the loss distribution of each distinct treatment on one class of tasks."""
         known = self._slices.get(task)

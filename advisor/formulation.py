@@ -13,7 +13,6 @@ from advisor.plans import Plans, Policy, policies, prices_of
 from advisor.solver import (
     COST,
     Aggregate,
-    Column,
     Goal,
     Limit,
     Period,
@@ -22,6 +21,8 @@ from advisor.solver import (
     Program,
     QuotaGroup,
     Service,
+    Table,
+    Use,
 )
 from advisor.solver import Plan as PurchasePlan
 
@@ -50,6 +51,8 @@ class Case:
     evaluation: Evaluation
     plans: Plans
     terms: Terms
+    reduced: bool = False
+    """Whether candidates that are never needed were left out before."""
 
     @property
     def name(self) -> str:
@@ -91,11 +94,10 @@ def formulate(cases: Sequence[Case], terms: Terms) -> Formulation:
     candidate: dict[tuple[str, str], int] = {}
     for case in cases:
         values = attribute_values(case.evaluation, case.plans, terms)
-        chosen = useful_columns(values, terms) if len(cases) == 1 else sharing_columns(case, values, terms)
-        names = {position: f"c{position:07d}" for position in chosen}
-        columns = tuple(_column(case, position, name, values, pools) for position, name in names.items())
-        services.append(Service(case.name, columns, case.weight))
-        candidate |= {(case.name, name): position for position, name in names.items()}
+        chosen = _chosen(case, values, terms, alone=len(cases) == 1)
+        table = _table(case, chosen, values, pools)
+        services.append(Service(case.name, table, case.weight))
+        candidate |= {(case.name, name): int(at) for name, at in zip(table.names, chosen, strict=True)}
     hours = cases[0].evaluation.periods.hours_per_month
     program = Program(
         services=tuple(services),
@@ -108,16 +110,46 @@ def formulate(cases: Sequence[Case], terms: Terms) -> Formulation:
     return Formulation(program, candidate)
 
 
-def _column(
-    case: Case, position: int, name: str, values: dict[str, NDArray[np.float64]], pools: dict[str, Pool]
-) -> Column:
-    pool = _pool(case.evaluation, case.plans, position)
+def _chosen(
+    case: Case, values: dict[str, NDArray[np.float64]], terms: Terms, *, alone: bool
+) -> NDArray[np.int64]:
+    """Return the candidates that the program is given, ascending."""
+    if case.reduced:
+        return np.arange(len(case.plans))
+    return np.array(useful_columns(values, terms) if alone else sharing_columns(case, values, terms))
+
+
+def _table(
+    case: Case, chosen: NDArray[np.int64], values: dict[str, NDArray[np.float64]], pools: dict[str, Pool]
+) -> Table:
+    """Return the chosen candidates as columns, and add the pools that they use to `pools`."""
+    plans = case.plans.take(chosen)
+    engines = case.evaluation.engines
+    ratio = engines.values["cost_ratio"][plans.engine]
+    keys = np.column_stack([engines.block[plans.engine], plans.policy, ratio])
+    _, firsts, kind = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    names = [_known(_pool(case.evaluation, plans, int(first)), case.name, pools) for first in firsts]
+    counts = plans.instances.astype(np.min_scalar_type(int(plans.instances.max(initial=0.0))))
+    return Table(
+        tuple(f"c{position:07d}" for position in chosen.tolist()),
+        plans.own_usd_per_month,
+        {name: column[chosen] for name, column in values.items() if name != COST},
+        {name: Use(at, counts[at]) for name, at in _users(names, kind.ravel()).items()},
+    )
+
+
+def _known(pool: Pool, service: str, pools: dict[str, Pool]) -> str:
+    """Return the name of a pool, its own for the service where others pay other prices under the same name."""
     if pools.setdefault(pool.name, pool) != pool:
-        pool = replace(pool, name=f"{pool.name}|{case.name}")
+        pool = replace(pool, name=f"{pool.name}|{service}")
         pools[pool.name] = pool
-    demand = tuple(int(count) for count in case.plans.instances[position])
-    attributes = {key: float(column[position]) for key, column in values.items() if key != COST}
-    return Column(name, float(case.plans.own_usd_per_month[position]), attributes, {pool.name: demand})
+    return pool.name
+
+
+def _users(names: Sequence[str], kind: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
+    """Return the positions of the columns that use each pool; several kinds of columns may use one."""
+    numbers = {name: [at for at, other in enumerate(names) if other == name] for name in names}
+    return {name: np.flatnonzero(np.isin(kind, own)) for name, own in numbers.items()}
 
 
 def sharing_columns(case: Case, values: dict[str, NDArray[np.float64]], terms: Terms) -> list[int]:

@@ -28,6 +28,7 @@ class Prepared:
         before: What serves it today.
         plans: Candidates that meet its terms, but for totals.
         priority: 1 is served first where machines or money are short.
+        reduced: Whether candidates that a fleet's program never needs were left out.
     """
 
     terms: Terms
@@ -35,6 +36,7 @@ class Prepared:
     before: Today
     plans: Plans
     priority: int = 1
+    reduced: bool = False
 
     @property
     def name(self) -> str:
@@ -44,7 +46,7 @@ class Prepared:
     @property
     def case(self) -> Case:
         """The service as the formulation takes it."""
-        return Case(self.evaluation, self.plans, self.terms)
+        return Case(self.evaluation, self.plans, self.terms, self.reduced)
 
 
 def prepared(
@@ -69,7 +71,7 @@ def prepared(
     terms = resolve(workload, requirements)
     if not alone:
         terms = replace(terms, totals={})
-    catalog = _priced(workload, catalog)
+    catalog = priced(workload, catalog)
     machines = considered_machines(workload, requirements, catalog)
     measured = own_measurements(workload, strategies, catalog.instances) if workload.measurements else ()
     candidates = compose(workload, requirements, strategies, machines)
@@ -99,7 +101,7 @@ def considered_machines(
     )
 
 
-def _priced(workload: Workload, catalog: Catalog) -> Catalog:
+def priced(workload: Workload, catalog: Catalog) -> Catalog:
     """Return the catalogue with the price that the user pays for today's machine."""
     here = workload.serving
     if here.price_usd_per_h is None:

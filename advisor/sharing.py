@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from advisor.conflict import explain_conflict
@@ -18,13 +18,10 @@ from advisor.terms import Terms
 from advisor.units import format_usd
 
 
-def shared_terms(services: Sequence[Prepared], requirements: Requirements) -> Terms:
+def shared_terms(requirements: Requirements, objective: tuple[str, ...]) -> Terms:
     """Return what holds for all services together: totals, quotas and the objective."""
-    first = services[0].terms
-    return replace(
-        Terms(objective=first.objective),
-        totals=requirements.limited_attributes(),
-        quotas=dict(requirements.quotas),
+    return Terms(
+        objective=objective, totals=requirements.limited_attributes(), quotas=dict(requirements.quotas)
     )
 
 

@@ -164,7 +164,9 @@ def test_the_plan_is_the_best_of_all_combinations() -> None:
             quotas={"g4dn.xlarge": quota},
         )
         ready = [prepared(service, requirements, catalog, FEW, alone=False) for service in services]
-        program = formulate([one.case for one in ready], shared_terms(ready, requirements)).program
+        program = formulate(
+            [one.case for one in ready], shared_terms(requirements, ready[0].terms.objective)
+        ).program
         best = inf
         for pair in product(*(service.columns for service in program.services)):
             choice = {

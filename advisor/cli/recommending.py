@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from advisor.cli.application import DEFAULT_FILE, Example, app
+from advisor.cli.executors import executor_named
 from advisor.cli.flags import requirement_values, with_requirement_flags
 from advisor.cli.output import check_output
 
@@ -72,6 +73,14 @@ def recommend(
             max=1.0,
         ),
     ] = 0.0,
+    executor: Annotated[
+        str | None,
+        typer.Option(
+            "--executor",
+            help="Who evaluates a fleet: serial, threads, processes, a number of them, or tcp://scheduler:8786 (Dask).",
+            rich_help_panel="Solver",
+        ),
+    ] = None,
     **requirements: Any,
 ) -> None:
     """Recommend the cheapest way to serve a workload.
@@ -94,15 +103,17 @@ def recommend(
     page = output is not None and _WRITERS[output.suffix.lower()] == "html"
     if full and not page:
         raise InputError("--full: explains a plan in a report; give -o report.html, too")
-    result, insights = _with_progress(
-        explain if page else _without_insights,
-        source,
-        Requirements.load(requirement_values(requirements)),
-        catalog=Catalog.load().with_overrides(*catalog) if catalog else None,
-        solver=_settings(solver, time_limit, gap),
-        today_date=date.today().isoformat(),
-        **({"full": full} if page else {}),
-    )
+    with executor_named(executor or ("serial" if source in tuple(Example) else "processes")) as workers:
+        result, insights = _with_progress(
+            explain if page else _without_insights,
+            source,
+            Requirements.load(requirement_values(requirements)),
+            catalog=Catalog.load().with_overrides(*catalog) if catalog else None,
+            solver=_settings(solver, time_limit, gap),
+            executor=workers,
+            today_date=date.today().isoformat(),
+            **({"full": full} if page else {}),
+        )
     if result.example and format is not Format.TABLE:
         typer.echo(f"This is the built-in example '{source}'. For your own: {OWN_WORKLOAD}", err=True)
     typer.echo(_printed(result, format), nl=False)
