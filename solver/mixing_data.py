@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 
-from advisor.solver.data import Period, Pool, QuotaGroup, unique
+from advisor.solver.columns import unique
+from advisor.solver.data import Period, Pool, QuotaGroup
 from advisor.solver.errors import ProgramError
 from advisor.solver.results import SolverReport
 
