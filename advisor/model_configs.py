@@ -9,7 +9,7 @@ from advisor.documents import read_document
 from advisor.errors import InputError
 from advisor.models import DTYPE_ALIASES, ModelSpec
 from advisor.units import format_count
-from advisor.weight_files import StoredWeights, stored_weights
+from advisor.weight_files import INDEX, StoredWeights, stored_weights
 
 _ENCODERS = {
     "albert", "bert", "camembert", "deberta", "deberta-v2", "distilbert", "electra", "ernie", "modernbert", "mpnet",
@@ -40,7 +40,7 @@ _TIED = {"bloom", "cohere", "cohere2", "falcon", "gemma", "gemma2", "gemma3", "g
 
 
 def read_config(path: Path) -> ModelSpec:
-    """Return the model that a `config.json`, or the folder holding one, describes.
+    """Return the model that a `config.json`, the folder holding one, or the index of weights beside it describes.
 
     Where weights or their index lie beside it, they say how many parameters there are and in which number format;
     quantised weights are packed, and stay with what the shape and the configuration say.
@@ -48,7 +48,9 @@ def read_config(path: Path) -> ModelSpec:
     Raises:
         InputError: The file is missing or not JSON, or describes a network that is not modelled.
     """
-    file = path / "config.json" if path.is_dir() else path
+    file = (
+        path.parent / "config.json" if path.name == INDEX else path / "config.json" if path.is_dir() else path
+    )
     document = read_document(file)
     name = file.parent.name if file.name == "config.json" else file.stem
     model = model_from_config(document.data, name=name or "custom", source=document.source)

@@ -12,7 +12,6 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, mod
 
 from advisor.errors import InputError, UnknownName
 from advisor.inputs import Input, Spelled
-from advisor.sealed import is_sealed, require_files
 from advisor.units import Count, format_count
 
 Family = Literal["cnn", "encoder", "decoder"]
@@ -210,7 +209,7 @@ def find_model(name: str) -> ModelSpec:
     """
     found = _index().get(_key(name))
     if found is None:
-        hint = "is built in (give the path of its config.json, or its fields)"
+        hint = "is built in (give the path of its config.json or .onnx file, or its fields)"
         raise UnknownName.among("model", name, (spec.name for spec in builtin_models()), hint)
     return found
 
@@ -240,40 +239,44 @@ def read_model(value: object, info: ValidationInfo) -> object:
     """Return what a document says of a model as something that becomes a `ModelSpec`.
 
     Args:
-        value: A built-in name, the path of a Hugging Face `config.json`, or fields: all of them, or those that
-            change beside `name` or `config`.
+        value: A built-in name, a path or another name that `model_sources.described_model` takes, or fields: all of
+            them, or those that change beside `name` or `config`.
         info: Its context may hold the folder where relative paths start.
     """
     folder = (info.context or {}).get("folder")
     if isinstance(value, str):
-        return find_model(value) if _is_known(value) else _configured(value, folder)
+        return named_model(value, folder)
     if not isinstance(value, Mapping):
         return value
+    from advisor.model_sources import described_model
+
     changes = {key: field for key, field in value.items() if key != "config"}
     if "config" in value:
-        return _given(_configured(str(value["config"]), folder)) | changes
+        return _given(described_model(str(value["config"]), folder)) | changes
     if "name" in value and not {"family", "parameters"} & set(value):
         return _given(find_model(str(value["name"]))) | changes
     return value
 
 
-def _configured(text: str, folder: Path | None) -> ModelSpec:
-    path = (folder or Path()) / text
-    looks_like_path = text.endswith(".json") or path.is_absolute() or (not is_sealed() and path.is_dir())
-    if not looks_like_path:
-        return find_model(text)  # raises, with the nearest name
-    require_files(text)
-    from advisor.model_configs import read_config
+def named_model(text: str, folder: Path | None = None) -> ModelSpec:
+    """Return the model that is built in under a name, or else described where the text points at.
 
-    return read_config(path)
+    Args:
+        text: Built-in name, path, or name that a package knows.
+        folder: Where relative paths start; none: the working directory.
+
+    Raises:
+        InputError: There is no such model.
+    """
+    if _key(text) in _index():
+        return find_model(text)
+    from advisor.model_sources import described_model
+
+    return described_model(text, folder)
 
 
 def _given(spec: ModelSpec) -> dict[str, Any]:
     return {name: getattr(spec, name) for name in spec.model_fields_set}
-
-
-def _is_known(name: str) -> bool:
-    return _key(name) in _index()
 
 
 def _key(name: str) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from advisor.catalog import Catalog
-from advisor.models import ModelSpec, find_model
+from advisor.models import named_model
 from advisor.workload import Workload
 
 Ask = Callable[[str, str], str]
@@ -27,7 +30,8 @@ class Answers:
         """Return the answers with a question asked for each that is missing."""
         return replace(
             self,
-            model=self.model or ask("Model (built-in name or path of a config.json)", "llama-3.1-70b"),
+            model=self.model
+            or ask("Model (built-in name, or path of a config.json or .onnx file)", "llama-3.1-70b"),
             instance=self.instance or ask("Machine that serves it today", "p5.48xlarge"),
             instances=self.instances or int(ask("How many of them", "1")),
             requests_per_s=self.requests_per_s or ask("Requests per second in the busiest hour", "5"),
@@ -46,29 +50,36 @@ _LIMITS = {
 }
 
 
-def workload_text(answers: Answers) -> str:
+def workload_text(answers: Answers, *, folder: Path | None = None) -> str:
     """Return a commented workload document, checked by reading it.
+
+    Args:
+        answers: What the user said; a model that is a path starts at the working directory.
+        folder: Where the document will lie; none: the working directory.
 
     Raises:
         InputError: An answer cannot be used, such as an unknown machine.
     """
     name = answers.model or "llama-3.1-70b"
     machine = answers.instance or "p5.48xlarge"
-    text = _document(answers, name, _family(name), *_place(machine))
+    spec = named_model(name)
+    if folder is not None and Path(name).exists():
+        name = os.path.relpath(name, folder)
+    text = _document(answers, _scalar(name), spec.family, *_place(machine))
     from advisor.documents import parse_document
     from advisor.inputs import validated
 
-    validated(Workload, parse_document(text, source="advisor.yaml"))
+    validated(Workload, parse_document(text, source="advisor.yaml", folder=folder))
     return text
 
 
-def _family(name: str) -> str:
-    if name.endswith(".json"):
-        from advisor.model_configs import read_config
-
-        spec: ModelSpec = read_config(Path(name))
-        return spec.family
-    return find_model(name).family
+def _scalar(text: str) -> str:
+    """Return text as a value of YAML, quoted where it would be read as something else."""
+    return (
+        text
+        if re.fullmatch(r"[A-Za-z0-9./][A-Za-z0-9._/+-]*(:[A-Za-z0-9._/+-]+)?", text)
+        else json.dumps(text)
+    )
 
 
 def _place(machine: str) -> tuple[str, str, str]:

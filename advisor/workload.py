@@ -119,7 +119,8 @@ class Workload(Input):
     """One service: its model, its requests and traffic, its limits, and what serves it today."""
 
     model: Model
-    """A built-in name such as llama-3.1-70b, the path of a Hugging Face config.json, or fields of your own."""
+    """A built-in name such as llama-3.1-70b, the path of a config.json, of its folder or of an .onnx file, `timm:NAME` or
+    `transformers:TYPE` where that is installed, or fields of your own."""
     name: str = Field(default_factory=lambda given: given["model"].name, min_length=1, max_length=100)
     """What to call the service; the model's name where not given."""
     task: SpelledTask = "mixed"

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from advisor.errors import InputError, UnknownName
 from advisor.inputs import Input
 from advisor.model_configs import model_from_config
-from advisor.models import Model, ModelSpec, builtin_models, complete, find_model
+from advisor.models import Model, ModelSpec, builtin_models, complete, find_model, named_model
 
 LLAMA_8B = {
     "model_type": "llama", "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32,
@@ -147,6 +148,22 @@ class TestNames:
     def test_an_unknown_name_is_answered_with_the_nearest(self):
         with pytest.raises(UnknownName, match=r"did you mean 'Llama-3.1-8B'"):
             find_model("lama-3.1-8b")
+
+    @pytest.mark.parametrize(
+        ("name", "hint"),
+        [
+            ("timm:resnet50", "pip install timm"),
+            ("transformers:bert", "pip install transformers"),
+            ("net.onnx", r"pip install 'inference-advisor\[onnx\]'"),
+        ],
+    )
+    def test_what_needs_a_package_that_is_missing_says_so(
+        self, monkeypatch: pytest.MonkeyPatch, name: str, hint: str
+    ):
+        for package in ("timm", "transformers", "onnx"):
+            monkeypatch.setitem(sys.modules, package, None)
+        with pytest.raises(InputError, match=hint):
+            named_model(name)
 
     @pytest.mark.parametrize("model", builtin_models(), ids=lambda model: model.name)
     def test_every_built_in_model_is_complete_and_sourced(self, model: ModelSpec):

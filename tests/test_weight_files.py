@@ -11,6 +11,7 @@ import pytest
 
 from advisor.errors import InputError
 from advisor.model_configs import read_config
+from advisor.starting import Answers, workload_text
 from advisor.workload import Workload
 
 CONFIG = {
@@ -80,6 +81,19 @@ def test_one_file_needs_no_index_and_a_workload_takes_the_folder(tmp_path: Path)
         }
     )  # fmt: skip
     assert 201_000 == workload.model.parameters
+
+
+def test_the_index_itself_names_the_folder_and_init_writes_it_relative_to_its_file(tmp_path: Path) -> None:
+    (tmp_path / "net: 1").mkdir()
+    (tmp_path / "work").mkdir()
+    index = folder(tmp_path / "net: 1", index={"metadata": {"total_size": 2 * ESTIMATED}, "weight_map": {}})
+    for name in (index, index / "model.safetensors.index.json"):
+        answers = Answers(model=str(name), instance="g6.xlarge", instances=1, requests_per_s="1")
+        text = workload_text(answers, folder=tmp_path / "work")
+        (tmp_path / "work" / "advisor.yaml").write_text(text)
+        found = Workload.load(tmp_path / "work" / "advisor.yaml").model
+        assert (ESTIMATED, "bf16") == (found.parameters, found.weight_dtype)
+        assert str(tmp_path) not in text
 
 
 def test_quantised_weights_are_packed_and_not_counted(tmp_path: Path) -> None:

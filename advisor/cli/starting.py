@@ -28,7 +28,7 @@ def init(
     path: Annotated[Path, typer.Argument(help="File to write.")] = DEFAULT_FILE,
     *,
     model: Annotated[
-        str | None, typer.Option("--model", help="Built-in name or path of a config.json.")
+        str | None, typer.Option("--model", help="Built-in name, or a folder, config.json or .onnx file.")
     ] = None,
     instance: Annotated[
         str | None, typer.Option("--instance", help="Machine that serves it today, such as p5.48xlarge.")
@@ -50,7 +50,7 @@ def init(
         answers = answers.completed(
             lambda question, default: str(typer.prompt(question, default=default, err=True))
         )
-    text = workload_text(answers)
+    text = workload_text(answers, folder=path.parent)
     from advisor.report import write_text
 
     write_text(text, path, force=force)
