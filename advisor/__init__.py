@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from advisor.api import recommend
     from advisor.catalog import Catalog
     from advisor.errors import AdvisorError, InfeasibleError, InputError
+    from advisor.questions import compare, explain, frontier, what_if
     from advisor.recommendation import Recommendation
     from advisor.requirements import Requirements
+    from advisor.scenario import Scenario
     from advisor.strategy import Deltas, LossEstimate, Option, Requires, Strategy
     from advisor.workload import Workload
 
@@ -32,13 +34,22 @@ _HOME = {
     "Recommendation": "advisor.recommendation",
     "Requirements": "advisor.requirements",
     "Requires": "advisor.strategy",
+    "Scenario": "advisor.scenario",
     "Strategy": "advisor.strategy",
     "Workload": "advisor.workload",
+    "compare": "advisor.questions",
+    "explain": "advisor.questions",
+    "frontier": "advisor.questions",
     "recommend": "advisor.api",
+    "what_if": "advisor.questions",
 }
 
 __all__ = [  # noqa: RUF022 - the call first
     "recommend",
+    "explain",
+    "frontier",
+    "what_if",
+    "compare",
     "AdvisorError",
     "Catalog",
     "Deltas",
@@ -49,6 +60,7 @@ __all__ = [  # noqa: RUF022 - the call first
     "Recommendation",
     "Requirements",
     "Requires",
+    "Scenario",
     "Strategy",
     "Workload",
     "__version__",

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from advisor.catalog import Catalog
 from advisor.cautions import binding, warnings
 from advisor.conflict import explain_conflict, meets_totals
-from advisor.errors import InputError
 from advisor.evaluating import Asked, Progress, Workers, evaluated, verified
 from advisor.examples import is_example
 from advisor.explanation import (
@@ -24,9 +23,10 @@ from advisor.explanation import (
     service_plan,
 )
 from advisor.fleet import Fleet, Service, is_fleet
-from advisor.formulation import Formulation, formulate
+from advisor.formulation import Formulation
 from advisor.next_measurement import next_measurement
 from advisor.own import in_words
+from advisor.planning import solved
 from advisor.preparation import Prepared, prepared
 from advisor.provenance import assumptions, described, provenance
 from advisor.recommendation import (
@@ -41,12 +41,11 @@ from advisor.recommendation import (
 from advisor.registry import installed_strategies
 from advisor.requirements import Requirements
 from advisor.sharing import Shared, explain_shared_conflict, shared_terms
-from advisor.solver import Result, SolverSettings, SolverUnavailable, Status, solve
+from advisor.solver import Result, SolverSettings, Status
 from advisor.terms import Terms, resolve
 from advisor.workload import Workload
 
 if TYPE_CHECKING:
-    from advisor.insight.results import Insights
     from advisor.strategy import Strategy
 
 Source = Workload | Mapping[str, Any] | str | Path
@@ -86,7 +85,7 @@ def recommend(
         >>> recommendation.status, recommendation.plan.cost_usd_per_month <= recommendation.baseline.cost_usd_per_month
         ('optimal', True)
     """
-    return _decided(
+    return decided(
         workload,
         requirements,
         catalog=catalog,
@@ -97,81 +96,24 @@ def recommend(
     ).recommendation
 
 
-def explain(
-    workload: Source | Sequence[Source] | Fleet,
-    requirements: Requirements | None = None,
-    *,
-    full: bool = False,
-    catalog: Catalog | None = None,
-    strategies: Sequence[Strategy] | None = None,
-    solver: SolverSettings | None = None,
-    executor: Executor | None = None,
-    progress: Progress | None = None,
-    today_date: str = "",
-) -> tuple[Recommendation, Insights | None]:
-    """Return a recommendation and what there is to say about it; candidates are evaluated once for both.
-
-    Args:
-        workload: As for `recommend`.
-        requirements: As for `recommend`.
-        full: Also frontiers, the price of each promise, the sensitivity and the robustness, which take some seconds;
-            else why, what each change saves, the roll-out and near-optimal plans.
-        catalog: Machines and prices; the embedded ones by default.
-        strategies: Strategies to consider; the installed ones by default.
-        solver: Solver, time limit and gap.
-        executor: Where the services of a fleet are evaluated: any `concurrent.futures.Executor`, such as a pool of
-            processes; here, one after the other, if not given. The answer is the same.
-        progress: Called with how many services of a fleet are evaluated, and their number.
-        today_date: `YYYY-MM-DD`, to say which prices are old; empty says nothing.
-
-    Returns:
-        The recommendation, and its insights; `None` for a fleet, and where there is no plan.
-
-    Raises:
-        InputError: The workload or the requirements cannot be used.
-        StrategyError: A strategy breaks its contract.
-
-    Example:
-        >>> recommendation, why = explain("small-cnn", Requirements(max_accuracy_loss="1%"))
-        >>> abs(why.attribution.savings_usd_per_month - recommendation.savings_usd_per_month) < 0.01
-        True
-    """
-    found = _decided(
-        workload,
-        requirements,
-        catalog=catalog,
-        strategies=strategies,
-        solver=solver,
-        workers=Workers(executor, progress),
-        today_date=today_date,
-    )
-    if len(found.services) != 1 or not found.chosen:
-        return found.recommendation, None
-    from advisor.insight import insights
-
-    (one,) = found.services
-    position = found.chosen[one.name]
-    return found.recommendation, insights(
-        one.evaluation, one.terms, one.plans, position, one.before, full=full
-    )
-
-
 @dataclass(frozen=True, slots=True)
-class _Decided:
+class Decided:
     """A recommendation with what it was made from.
 
     Args:
         recommendation: The result.
         services: Every service that was asked for, evaluated.
         chosen: Position of each served service's plan among its candidates; empty where there is no plan.
+        requirements: Of all services together.
     """
 
     recommendation: Recommendation
     services: Sequence[Prepared]
     chosen: Mapping[str, int]
+    requirements: Requirements = field(default_factory=Requirements)
 
 
-def _decided(
+def decided(
     workload: Source | Sequence[Source] | Fleet,
     requirements: Requirements | None,
     *,
@@ -180,15 +122,21 @@ def _decided(
     solver: SolverSettings | None,
     workers: Workers,
     today_date: str,
-) -> _Decided:
+    whole: bool = False,
+) -> Decided:
+    """Return the recommendation with what it was made from, for questions that go on from there; see `recommend`.
+
+    With `whole`, every candidate of a fleet is kept, not only those that its program may need.
+    """
     fleet = _fleet(workload)
     requirements = requirements or Requirements()
     catalog = catalog or Catalog.load()
     strategies = tuple(strategies if strategies is not None else installed_strategies())
-    services, terms = _evaluated(fleet, requirements, catalog, strategies, workers)
+    services, terms = _evaluated(fleet, requirements, catalog, strategies, workers, whole=whole)
     example = workload if isinstance(workload, str) and is_example(workload) else ""
     common = _common(services, terms, today_date, example=example) | {"inputs": _asked(fleet, requirements)}
-    return _planned(services, terms, solver or SolverSettings(), strategies, common, workers)
+    planned = _planned(services, terms, solver or SolverSettings(), strategies, common, workers)
+    return replace(planned, requirements=requirements)
 
 
 def _evaluated(
@@ -197,6 +145,8 @@ def _evaluated(
     catalog: Catalog,
     strategies: Sequence[Strategy],
     workers: Workers,
+    *,
+    whole: bool,
 ) -> tuple[list[Prepared], Terms]:
     """Return every service evaluated, and what must hold for all of them together."""
     asked = [Asked(one.workload, _own(one, requirements), one.priority) for one in fleet.services]
@@ -205,7 +155,12 @@ def _evaluated(
         one = prepared(first.workload, first.requirements, catalog, strategies, priority=first.priority)
         return [one], one.terms
     shared = shared_terms(requirements, resolve(first.workload, first.requirements).objective)
-    return evaluated(asked, shared, catalog, strategies, workers), shared
+    if not whole:
+        return evaluated(asked, shared, catalog, strategies, workers), shared
+    return [
+        prepared(one.workload, one.requirements, catalog, strategies, priority=one.priority, alone=False)
+        for one in asked
+    ], shared
 
 
 def _asked(fleet: Fleet, requirements: Requirements) -> Inputs:
@@ -248,41 +203,26 @@ def _planned(
     strategies: Sequence[Strategy],
     common: dict[str, Any],
     workers: Workers,
-) -> _Decided:
+) -> Decided:
     """Return the plan; where a fleet is short, that of the services that are served first."""
     shed: list[str] = []
     left = list(services)
     while True:
-        formulation, result = _solved(left, terms, settings)
+        formulation, result = solved(left, terms, settings)
         if formulation is not None and result is not None and result.solution is not None:
             choice = result.solution.choice
             chosen = {one.name: formulation.candidate[one.name, choice[one.name]] for one in left}
             verified(left, chosen, strategies, workers)
             found = _with_plan(left, chosen, terms, result, formulation, common, shed)
-            return _Decided(found, services, chosen)
+            return Decided(found, services, chosen)
         last = max(one.priority for one in left)
         rest = [one for one in left if one.priority < last]
         undecided = result is not None and result.status is not Status.INFEASIBLE
         if undecided or not rest:
             found = _without_plan(services, terms, result, settings, common, undecided=undecided)
-            return _Decided(found, services, {})
+            return Decided(found, services, {})
         shed += [one.name for one in left if one.priority == last]
         left = rest
-
-
-def _solved(
-    services: Sequence[Prepared], terms: Terms, settings: SolverSettings
-) -> tuple[Formulation | None, Result | None]:
-    """Return the program and its result; none where a service has no candidate, or none that keeps its totals."""
-    if not all(len(one.plans) for one in services):
-        return None, None
-    if len(services) == 1 and not meets_totals(services[0].evaluation, services[0].plans, terms).any():
-        return None, None
-    formulation = formulate([one.case for one in services], terms)
-    try:
-        return formulation, solve(formulation.program, settings)
-    except SolverUnavailable as error:
-        raise InputError(f"solver: {error}") from error
 
 
 def _common(services: Sequence[Prepared], terms: Terms, today_date: str, *, example: str) -> dict[str, Any]:

@@ -50,14 +50,19 @@ def today(workload: Workload, terms: Terms, catalog: Catalog, strategies: Sequen
         workload.serving.instance_type, workload.serving.provider, workload.serving.region
     )
     candidates = compose(workload, Requirements(without=("*",)), strategies, [machine])
-    evaluation = Evaluation(workload, catalog, candidates)
+    return today_in(Evaluation(workload, catalog, candidates), terms)
+
+
+def today_in(evaluation: Evaluation, terms: Terms) -> Today:
+    """Return today's deployment, the one candidate of an evaluation, with the machines that it has."""
     everything = np.ones(1, dtype=bool)
     within = evaluation.capacity_requests_per_s(terms.latency_limits, everything, confidence=None)
     stable = evaluation.capacity_requests_per_s({}, everything, confidence=None)
     capacity = np.where(within > 0.0, within, np.maximum(stable, 1e-9))
     plan = plans_at(evaluation, terms, capacity, np.array([0]))
-    if workload.serving.instances is not None:
-        plan = _counted(evaluation, plan, float(workload.serving.instances))
+    instances = evaluation.workload.serving.instances
+    if instances is not None:
+        plan = _counted(evaluation, plan, float(instances))
     carried = within[0][level_of(plan.replicas[0], within.shape[1])]
     enough = evaluation.periods.requests_per_s <= plan.replicas[0] * carried * (1.0 + 1e-9)
     return Today(evaluation, plan, bool(enough.all()))

@@ -27,6 +27,7 @@ class Prepared:
         evaluation: Of its candidates.
         before: What serves it today.
         plans: Candidates that meet its terms, but for totals.
+        requirements: What the terms were resolved from.
         priority: 1 is served first where machines or money are short.
         reduced: Whether candidates that a fleet's program never needs were left out.
     """
@@ -35,6 +36,7 @@ class Prepared:
     evaluation: Evaluation
     before: Today
     plans: Plans
+    requirements: Requirements
     priority: int = 1
     reduced: bool = False
 
@@ -77,7 +79,7 @@ def prepared(
     candidates = compose(workload, requirements, strategies, machines)
     evaluation = Evaluation(workload, catalog, candidates, measured)
     before = today(workload, terms, catalog, strategies)
-    return Prepared(terms, evaluation, before, feasible_plans(evaluation, terms), priority)
+    return Prepared(terms, evaluation, before, feasible_plans(evaluation, terms), requirements, priority)
 
 
 def considered_machines(

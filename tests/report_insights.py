@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from advisor import explain
 from advisor.insight.results import (
     Attribution,
     Breakpoint,
@@ -27,7 +28,7 @@ from advisor.insight.results import (
     SensitivityFactor,
     StrategyReason,
 )
-from advisor.recommendation import NextMeasurement
+from advisor.recommendation import NextMeasurement, Recommendation
 
 TODAY_USD, PLAN_USD = 241075.2, 72021.0
 FP8 = ChosenOption(strategy="quantization", option="fp8+kv-fp8", title="FP8 weights and activations")
@@ -295,3 +296,9 @@ NEXT = NextMeasurement(
     record="measurements:\n  - option: quantization=fp8+kv-fp8",
     notes=("About 4,200 questions settle it.",),
 )
+
+
+def explained(*asked: Any, **named: Any) -> tuple[Recommendation, Insights | None]:
+    """A recommendation and its insights."""
+    found = explain(*asked, **named)
+    return found.recommendation, found.insights

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from advisor.api import explain, recommend
+from advisor import recommend
 from advisor.insight.results import FrontierGrid, Insights
 from advisor.recommendation import Recommendation
 from advisor.report import write_html
@@ -156,7 +156,9 @@ def test_axe_finds_nothing(
 
 @pytest.fixture(scope="module")
 def example() -> tuple[Recommendation, Insights]:
-    recommendation, insights = explain("large-llm", Requirements(max_accuracy_loss="1%"), full=True)
+    recommendation, insights = report_insights.explained(
+        "large-llm", Requirements(max_accuracy_loss="1%"), full=True
+    )
     assert insights is not None
     return recommendation, insights
 

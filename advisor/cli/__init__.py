@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from advisor.cli import (  # each adds its commands to the application
+    asking,
     catalog,
     checking,
     doctor,
@@ -30,6 +31,7 @@ from advisor.cli.application import app
 
 __all__ = [
     "app",
+    "asking",
     "catalog",
     "checking",
     "doctor",

@@ -24,3 +24,29 @@ class Example(StrEnum):
     LARGE_LLM = "large-llm"
     MEDIUM_TRANSFORMER = "medium-transformer"
     SMALL_CNN = "small-cnn"
+
+
+OWN_WORKLOAD = "advisor example large-llm > advisor.yaml   # edit it, then: advisor recommend advisor.yaml"
+
+
+def workload_source(workload: list[Path] | None, example: Example | None) -> str | list[str]:
+    """Return the files of a command; without one `./advisor.yaml` if it is there, else an example.
+
+    Raises:
+        InputError: Both files and an example are given.
+    """
+    from advisor.errors import InputError
+
+    if workload and example is not None:
+        raise InputError(f"got both the file '{workload[0]}' and --example {example.value}; give one of them")
+    if workload:
+        return [str(path) for path in workload] if len(workload) > 1 else str(workload[0])
+    if example is None and DEFAULT_FILE.exists():
+        return str(DEFAULT_FILE)
+    return (example or Example.LARGE_LLM).value
+
+
+def say_example(source: object, *, is_example: bool) -> None:
+    """Say on stderr that the answer is about a built-in example."""
+    if is_example:
+        typer.echo(f"This is the built-in example '{source}'. For your own: {OWN_WORKLOAD}", err=True)

@@ -150,6 +150,58 @@ def requirement_values(flags: Mapping[str, Any]) -> dict[str, Any]:
     return values | {_FIELDS[name]: value for name, value in given.items()}
 
 
+def is_limit(name: str) -> bool:
+    """Return whether a name is that of a limit, such as `ttft-p99`, `budget` or `quota:p5.48xlarge`.
+
+    Example:
+        >>> is_limit("ttft-p99"), is_limit("accuracy:tool-use"), is_limit("h100")
+        (True, True, False)
+    """
+    return name.replace("-", "_").partition(":")[0] in {*LATENCIES, *_SCALAR_LIMITS, *_NAMED_LIMITS}
+
+
+_SCALAR_LIMITS = (
+    "max_accuracy_loss",
+    "confidence",
+    "min_throughput",
+    "max_memory",
+    "budget",
+    "one_time_budget",
+    "max_carbon",
+)
+_NAMED_LIMITS = {"quota": "quota", "accuracy": "max_accuracy_loss"}
+
+
+def limit_values(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Return the fields of `Requirements` for limits by the names of their flags.
+
+    Raises:
+        InputError: A name is that of no limit, or of one given twice.
+
+    Example:
+        >>> limit_values([("ttft-p99", "500ms"), ("quota:p5.48xlarge", "4"), ("accuracy:tool-use", "3%")])
+        {'slices': {'tool-use': '3%'}, 'latency': {'ttft_p99': '500ms'}, 'quotas': {'p5.48xlarge': 4}}
+    """
+    from advisor.errors import UnknownName
+
+    flags: dict[str, Any] = {}
+    for written, value in pairs:
+        kind, _, which = written.partition(":")
+        name = kind.replace("-", "_")
+        if not is_limit(written) or bool(which) != (name in _NAMED_LIMITS):
+            known = (*LATENCIES, *_SCALAR_LIMITS, *(f"{name}:NAME" for name in _NAMED_LIMITS))
+            raise UnknownName.among(
+                "limit", written, [one.replace("_", "-") for one in known], "can be changed"
+            )
+        if which:
+            flags.setdefault(_NAMED_LIMITS[name], []).append(f"{which}={value}")
+        elif name == "max_accuracy_loss":
+            flags.setdefault(name, []).append(value)
+        else:
+            flags[name] = value
+    return requirement_values(flags)
+
+
 def _losses(texts: Iterable[str]) -> dict[str, Any]:
     from advisor.errors import InputError
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from rich.console import RenderableType
+
+T = TypeVar("T")
+WAITING = "Evaluating every candidate ..."
 
 
 def check_output(path: Path, endings: Iterable[str], *, force: bool) -> None:
@@ -30,11 +33,33 @@ def check_output(path: Path, endings: Iterable[str], *, force: bool) -> None:
 
 def terminal_text(parts: Iterable[RenderableType]) -> str:
     """Return parts as wide as the terminal is, up to 120 columns; in colour where it is one and NO_COLOR is not set."""
-    import os
-    import shutil
-    import sys
-
     from advisor.report.terminal import rendered
 
-    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    return rendered(parts, width=min(shutil.get_terminal_size((80, 24)).columns, 120), colour=colour)
+    return rendered(parts, width=terminal_width(), colour=is_coloured())
+
+
+def is_coloured() -> bool:
+    """Return whether stdout is a terminal that wants colour."""
+    import os
+    import sys
+
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
+def terminal_width(most: int = 120) -> int:
+    """Return the columns of the terminal, 80 where there is none, at most so many."""
+    import shutil
+
+    return min(shutil.get_terminal_size((80, 24)).columns, most)
+
+
+def with_progress(call: Callable[[], T]) -> T:
+    """Return what a call returns, with a spinner on stderr meanwhile where that is a terminal."""
+    import sys
+
+    if not sys.stderr.isatty():
+        return call()
+    from rich.console import Console
+
+    with Console(stderr=True).status(WAITING):
+        return call()

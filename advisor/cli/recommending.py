@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from advisor.cli.application import DEFAULT_FILE, Example, app
+from advisor.cli.application import Example, app, say_example, workload_source
 from advisor.cli.executors import executor_named
 from advisor.cli.flags import requirement_values, with_requirement_flags
-from advisor.cli.output import check_output
-
-OWN_WORKLOAD = "advisor example large-llm > advisor.yaml   # edit it, then: advisor recommend advisor.yaml"
+from advisor.cli.output import check_output, is_coloured, terminal_width, with_progress
 
 
 class Format(StrEnum):
@@ -48,7 +43,7 @@ def recommend(
         bool,
         typer.Option(
             "--full",
-            help="With -o report.html: also what each limit costs, with sliders, and how robust the plan is; about 5 s more.",
+            help="Also why, what each limit costs, and how robust the plan is, in the table, Markdown and HTML; about 5 s more.",
         ),
     ] = False,
     format: Annotated[Format, typer.Option("--format", help="What to print.")] = Format.TABLE,  # noqa: A002 - the flag's name
@@ -92,51 +87,47 @@ def recommend(
     """
     from datetime import date
 
-    from advisor.api import explain
     from advisor.catalog import Catalog
-    from advisor.errors import InputError
     from advisor.requirements import Requirements
 
-    source = _source(workload, example)
+    source = workload_source(workload, example)
     if output is not None:
         check_output(output, _WRITERS, force=force)
     page = output is not None and _WRITERS[output.suffix.lower()] == "html"
-    if full and not page:
-        raise InputError("--full: explains a plan in a report; give -o report.html, too")
     with executor_named(executor or ("serial" if source in tuple(Example) else "processes")) as workers:
-        result, insights = _with_progress(
-            explain if page else _without_insights,
-            source,
-            Requirements.load(requirement_values(requirements)),
-            catalog=Catalog.load().with_overrides(*catalog) if catalog else None,
-            solver=_settings(solver, time_limit, gap),
-            executor=workers,
-            today_date=date.today().isoformat(),
-            **({"full": full} if page else {}),
+        result, insights = with_progress(
+            lambda: _answered(
+                source,
+                Requirements.load(requirement_values(requirements)),
+                explained=full or page,
+                full=full,
+                catalog=Catalog.load().with_overrides(*catalog) if catalog else None,
+                solver=_settings(solver, time_limit, gap),
+                executor=workers,
+                today_date=date.today().isoformat(),
+            )
         )
-    if result.example and format is not Format.TABLE:
-        typer.echo(f"This is the built-in example '{source}'. For your own: {OWN_WORKLOAD}", err=True)
-    typer.echo(_printed(result, format), nl=False)
+    if format is not Format.TABLE:
+        say_example(source, is_example=result.example)
+    typer.echo(_printed(result, format, insights if full else None), nl=False)
     if output is not None:
         _write(result, output, force=force, insights=insights)
     if result.plan is None:
         raise typer.Exit(3)
 
 
-def _without_insights(*arguments: Any, **named: Any) -> tuple[Any, None]:
-    from advisor.api import recommend as recommended
+def _answered(
+    source: Any, requirements: Any, *, explained: bool, full: bool, **named: Any
+) -> tuple[Any, Any]:
+    """Return the recommendation, and its insights where they are shown."""
+    if not explained:
+        from advisor.api import recommend as recommended
 
-    return recommended(*arguments, **named), None
+        return recommended(source, requirements, **named), None
+    from advisor.questions import explain
 
-
-def _with_progress(call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-    """Call with a spinner on stderr where that is a terminal."""
-    if not sys.stderr.isatty():
-        return call(*arguments, **named)
-    from rich.console import Console
-
-    with Console(stderr=True).status("Evaluating every candidate ..."):
-        return call(*arguments, **named)
+    found = explain(source, requirements, full=full, **named)
+    return found.recommendation, found.insights
 
 
 def _settings(name: str, time_limit_s: float | None, gap_ratio: float) -> Any:
@@ -149,19 +140,7 @@ def _settings(name: str, time_limit_s: float | None, gap_ratio: float) -> Any:
         raise InputError(f"--solver: {error}") from error
 
 
-def _source(workload: list[Path] | None, example: Example | None) -> str | list[str]:
-    from advisor.errors import InputError
-
-    if workload and example is not None:
-        raise InputError(f"got both the file '{workload[0]}' and --example {example.value}; give one of them")
-    if workload:
-        return [str(path) for path in workload] if len(workload) > 1 else str(workload[0])
-    if example is None and DEFAULT_FILE.exists():
-        return str(DEFAULT_FILE)
-    return (example or Example.LARGE_LLM).value
-
-
-def _printed(result: Any, format: Format) -> str:  # noqa: A002 - the flag's name
+def _printed(result: Any, format: Format, insights: Any = None) -> str:  # noqa: A002 - the flag's name
     if format is Format.JSON:
         return f"{result.model_dump_json(indent=2)}\n"
     from advisor import report
@@ -169,13 +148,8 @@ def _printed(result: Any, format: Format) -> str:  # noqa: A002 - the flag's nam
     if format is Format.YAML:
         return report.render_yaml(result)
     if format is Format.MARKDOWN:
-        return report.render_markdown(result)
-    import shutil
-
-    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    return report.render_terminal(
-        result, width=min(shutil.get_terminal_size((80, 24)).columns, 100), colour=colour
-    )
+        return report.render_markdown(result, insights)
+    return report.render_terminal(result, insights, width=terminal_width(most=100), colour=is_coloured())
 
 
 _WRITERS = {
@@ -193,13 +167,13 @@ def _write(result: Any, path: Path, *, force: bool, insights: Any = None) -> Non
 
     kind = _WRITERS[path.suffix.lower()]
     if kind == "html":
-        report.write_html(result, path, force=force, insights=insights, validated=_validated(result))
+        report.write_html(result, path, force=force, insights=insights, validated=validated(result))
     else:
-        report.write_text(_printed(result, Format(kind)), path, force=force)
+        report.write_text(_printed(result, Format(kind), insights), path, force=force)
     typer.echo(f"Wrote {path}", err=True)
 
 
-def _validated(result: Any) -> tuple[str, ...]:
+def validated(result: Any) -> tuple[str, ...]:
     """Return how far predictions of the kinds behind a plan were from measurements, a sentence each."""
     if result.plan is None:
         return ()

@@ -6,16 +6,18 @@ lower bound. Engines are evaluated from the lowest bound on, until the next boun
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from advisor.conflict import meets_totals
+from advisor.errors import InputError
 from advisor.insight.briefs import briefs
 from advisor.insight.results import Frontier, FrontierPoint
 from advisor.insight.space import admissible
+from advisor.latency import metric_and_statistic
 from advisor.plans import Plans, joined, plans_at, undominated
 
 if TYPE_CHECKING:
@@ -125,35 +127,67 @@ def frontiers_of(evaluation: Evaluation, terms: Terms, recommended: Plans) -> Fr
     return Frontiers(evaluation, terms, recommended, floor)
 
 
-def frontiers(solver: Frontiers) -> tuple[Frontier, ...]:
-    """Return cost against the accuracy limit, each latency limit, and the confidence asked for."""
+def frontiers(solver: Frontiers, wanted: Mapping[str, Sequence[float]] | None = None) -> tuple[Frontier, ...]:
+    """Return cost against limits, each moved on its own.
+
+    Args:
+        solver: Of the evaluation.
+        wanted: Values by limit, none for the usual ones; by default the accuracy limit, each latency limit, and the
+            confidence asked for.
+
+    Raises:
+        InputError: A latency is not one of this kind of model.
+    """
     terms = solver.terms
-    curves = [_accuracy(solver)]
-    curves += [_latency(solver, name) for name in sorted(terms.latency_s)]
-    if None in terms.loss_ratio:
-        curves.append(_confidence(solver))
-    return tuple(curves)
+    usual = [
+        "max_accuracy_loss",
+        *sorted(terms.latency_s),
+        *(["confidence"] if None in terms.loss_ratio else []),
+    ]
+    return tuple(
+        _against(solver, name, values) for name, values in (wanted or dict.fromkeys(usual, ())).items()
+    )
 
 
-def _accuracy(solver: Frontiers) -> Frontier:
+def _against(solver: Frontiers, name: str, values: Sequence[float]) -> Frontier:
+    if name == "max_accuracy_loss":
+        return _accuracy(solver, values or LOSS_RATIOS)
+    return (
+        _confidence(solver, values or CONFIDENCES) if name == "confidence" else _latency(solver, name, values)
+    )
+
+
+def _accuracy(solver: Frontiers, usual: Sequence[float]) -> Frontier:
     limit = solver.terms.loss_ratio.get(None)
-    values = sorted({*LOSS_RATIOS, *([] if limit is None else [limit])})
+    values = sorted({*usual, *([] if limit is None else [limit])})
     found = solver.along(values, lambda value: solver.terms.with_loss(None, value), yours=limit)
     points = _points(solver, zip(values, found, strict=True), yours=limit)
     return Frontier(requirement="max_accuracy_loss", title="accuracy loss", unit="ratio", points=points)
 
 
-def _latency(solver: Frontiers, name: str) -> Frontier:
-    limit = solver.terms.latency_s[name]
-    values = [limit if factor == 1.0 else limit * factor for factor in LATENCY_FACTORS]
+def _latency(solver: Frontiers, name: str, given: Sequence[float]) -> Frontier:
+    metric, _ = metric_and_statistic(name)
+    if metric not in solver.evaluation.serving.metrics:
+        raise InputError(
+            f"{name}: this model has no such latency; expected one of latency_p50, latency_p99, ..."
+        )
+    limit = solver.terms.latency_s.get(name)
+    if limit is None and not given:
+        raise InputError(
+            f"{name}: nothing is asked of it; give the limit, or values to try, such as 200ms,400ms"
+        )
+    usual = (
+        [] if limit is None else [limit if factor == 1.0 else limit * factor for factor in LATENCY_FACTORS]
+    )
+    values = sorted({*(given or usual), *([] if limit is None else [limit])})
     found = solver.along(values, lambda value: solver.terms.with_latency(name, value), yours=limit)
     points = _points(solver, zip(values, found, strict=True), yours=limit)
     return Frontier(requirement=name, title=latency_title(name), unit="s", points=points)
 
 
-def _confidence(solver: Frontiers) -> Frontier:
+def _confidence(solver: Frontiers, usual: Sequence[float]) -> Frontier:
     asked = solver.terms.confidence
-    values = sorted({*CONFIDENCES, *([] if asked is None else [asked])}, reverse=True)
+    values = sorted({*usual, *([] if asked is None else [asked])}, reverse=True)
     found = solver.along(values, lambda value: replace(solver.terms, confidence=value), yours=asked)
     points = _points(solver, zip(values, found, strict=True), yours=asked)
     return Frontier(

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from advisor.insight.circumstances import Circumstances, cheapest_of, plans_in
 from advisor.insight.frontier import LATENCY_FACTORS, latency_title
 from advisor.insight.results import Breakpoint, PromisePoint, PromisePrice
-from advisor.insight.scenarios import Scenario, cheapest_of, plans_in
 from advisor.units import format_ratio, format_seconds, format_usd
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _headroom(space: Space) -> _Promise:
     """Return room for more traffic than stated; its values are negative, as more room is tighter."""
 
     def solve(value: float) -> float | None:
-        best = cheapest_of(plans_in(space, Scenario(traffic_ratio=1.0 - value)))
+        best = cheapest_of(plans_in(space, Circumstances(traffic_ratio=1.0 - value)))
         return None if best is None else float(best.cost_usd_per_month[0])
 
     return _Promise(

@@ -124,7 +124,7 @@ def _compared(space: Space, column: str, name: str, best: int) -> str:
 
 def _explained(space: Space, twins: NDArray[np.int64], best: int) -> str:
     at = int(twins[0]) if len(twins) else best
-    prefix = "with nothing else changed, " if len(twins) else "with the rest chosen anew, "
+    prefix = "" if len(twins) else "with the rest chosen anew, "
     return prefix + _difference(space, at)
 
 

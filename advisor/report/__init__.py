@@ -12,10 +12,16 @@ from advisor.errors import FileExists
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from advisor.insight.outcomes import Answer
     from advisor.insight.results import Insights
     from advisor.recommendation import Recommendation
 
+NARROWEST = 60
+"""Columns of the narrowest terminal."""
+
 __all__ = [
+    "render_answer",
+    "render_answer_markdown",
     "render_html",
     "render_json",
     "render_markdown",
@@ -33,7 +39,7 @@ def render_html(
 
     Args:
         recommendation: What to show.
-        insights: What explains it, as `advisor.api.explain` returns it; the report is shorter without.
+        insights: What explains it, as `advisor.explain` returns it; the report is shorter without.
         validated: Sentences on how far predictions of this kind were from measurements.
     """
     from advisor.report.pages import html_page
@@ -42,26 +48,61 @@ def render_html(
     return html_page(view(recommendation, insights, validated=validated))
 
 
-def render_markdown(recommendation: Recommendation) -> str:
-    """Return the report as Markdown for a pull request, a wiki or `$GITHUB_STEP_SUMMARY`."""
+def render_markdown(recommendation: Recommendation, insights: Insights | None = None) -> str:
+    """Return the report as Markdown for a pull request, a wiki or `$GITHUB_STEP_SUMMARY`.
+
+    Args:
+        recommendation: What to show.
+        insights: What explains it; the report is shorter without.
+    """
+    from advisor.report.explained import explained
     from advisor.report.pages import markdown_page
+    from advisor.report.sheets import markdown_sheet
     from advisor.report.view import view
 
-    return markdown_page(view(recommendation))
+    shown = view(recommendation, insights)
+    return markdown_page(shown, markdown_sheet(explained(shown.insight)) if shown.insight else "")
 
 
-def render_terminal(recommendation: Recommendation, *, width: int = 80, colour: bool = False) -> str:
+def render_terminal(
+    recommendation: Recommendation,
+    insights: Insights | None = None,
+    *,
+    width: int = 80,
+    colour: bool = False,
+) -> str:
     """Return the report for a terminal.
 
     Args:
         recommendation: What to show.
+        insights: What explains it; the report is shorter without.
         width: Columns of the terminal; no line is longer. At least 60.
         colour: Whether to use ANSI colours; the caller knows the terminal and `NO_COLOR`.
     """
+    from advisor.report.explained import explained
+    from advisor.report.sheets import terminal_chapters
     from advisor.report.terminal import terminal_page
     from advisor.report.view import view
 
-    return terminal_page(view(recommendation), width=max(60, width), colour=colour)
+    width, shown = max(NARROWEST, width), view(recommendation, insights)
+    more = terminal_chapters(explained(shown.insight), width=width) if shown.insight else ()
+    return terminal_page(shown, more, width=width, colour=colour)
+
+
+def render_answer(found: Answer, *, width: int = 80, colour: bool = False) -> str:
+    """Return the answer of `explain`, `frontier`, `what_if` or `compare` for a terminal; see `render_terminal`."""
+    from advisor.report.answers import sheet
+    from advisor.report.sheets import terminal_sheet
+
+    return terminal_sheet(sheet(found), width=max(NARROWEST, width), colour=colour)
+
+
+def render_answer_markdown(found: Answer) -> str:
+    """Return the answer of `explain`, `frontier`, `what_if` or `compare` as Markdown."""
+    from advisor.report.answers import sheet
+    from advisor.report.sheets import markdown_sheet
+
+    return markdown_sheet(sheet(found))
 
 
 def render_json(recommendation: Recommendation) -> str:

@@ -48,7 +48,7 @@ def sliders(grid: FrontierGrid, today_usd: float, recommended: PlanBrief) -> Sli
     """
     loss_at = len(grid.loss_ratios) - 1 if grid.your_loss is None else grid.your_loss
     factor_at = grid.your_factor
-    losses = tuple(_value(ratio, "ratio") for ratio in grid.loss_ratios)
+    losses = tuple(limit_value(ratio, "ratio") for ratio in grid.loss_ratios)
     factors = tuple(f"×{factor:g}" for factor in grid.latency_factors)
     most = max((plan.cost_usd_per_month for plan in grid.plans), default=1.0)
     limited = bool(grid.latency_limits_s)
@@ -181,7 +181,7 @@ def frontier_views(frontiers: Sequence[Frontier], recommended: PlanBrief) -> tup
 
 def _frontier(frontier: Frontier, number: int, recommended: PlanBrief) -> FrontierView:
     costs = [None if point.plan is None else point.plan.cost_usd_per_month for point in frontier.points]
-    names = [_value(point.limit, frontier.unit) for point in frontier.points]
+    names = [limit_value(point.limit, frontier.unit) for point in frontier.points]
     picked = next((at for at, point in enumerate(frontier.points) if point.is_yours), None)
     title = (
         capital(frontier.title)
@@ -213,7 +213,8 @@ def _plan(point: FrontierPoint, recommended: PlanBrief) -> str:
     return NOT_KNOWN if point.plan is None else differs(point.plan, recommended)
 
 
-def _value(value: float, unit: str) -> str:
+def limit_value(value: float, unit: str) -> str:
+    """Return the value of a limit as a reader writes it."""
     if unit == "s":
         return duration(value)
     if unit == "kg/month":
@@ -225,8 +226,8 @@ def _point(found: Breakpoint | None, unit: str) -> str:
     if found is None:
         return "none that was tried"
     if found.change_usd_per_month is None:
-        return f"{_value(found.value, unit)}: nothing fits"
-    return f"{_value(found.value, unit)}: {signed(found.change_usd_per_month)}"
+        return f"{limit_value(found.value, unit)}: nothing fits"
+    return f"{limit_value(found.value, unit)}: {signed(found.change_usd_per_month)}"
 
 
 def promise_rows(promises: Sequence[PromisePrice]) -> tuple[PromiseRow, ...]:
@@ -236,7 +237,7 @@ def promise_rows(promises: Sequence[PromisePrice]) -> tuple[PromiseRow, ...]:
             promise=capital(price.title)
             if price.requirement in {"headroom", "carbon"}
             else requirement_name(price.requirement),
-            now=_value(price.value, price.unit),
+            now=limit_value(price.value, price.unit),
             step=plainly(price.step_text),
             tighter="cannot be promised"
             if price.tighter_usd_per_month is None

@@ -34,9 +34,10 @@ def html_page(view: View) -> str:
     )
 
 
-def markdown_page(view: View) -> str:
-    """Return the report as Markdown."""
-    return _markdown().get_template("report.md.jinja").render(view=view)
+def markdown_page(view: View, more: str = "") -> str:
+    """Return the report as Markdown, with chapters already written that explain the plan."""
+    more = Markup(more)  # noqa: S704 - Markdown, and escaped
+    return _markdown().get_template("report.md.jinja").render(view=view, more=more)
 
 
 def digest(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from io import StringIO
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
@@ -19,13 +20,21 @@ if TYPE_CHECKING:
     from advisor.report.view import View
 
 _TONES = {"good": "green", "warn": "yellow", "plain": ""}
-_NARROW = 100
+NARROW = 100
+"""Columns below which tables leave out what is not needed."""
 _BLANK_END = re.compile(r"(?: |\x1b\[[\d;]*m)+$", re.MULTILINE)
 
 
-def terminal_page(view: View, *, width: int, colour: bool) -> str:
-    """Return the report as lines of at most `width` columns, with ANSI colours where asked for."""
-    return rendered(_parts(view, width), width=width, colour=colour)
+def terminal_page(view: View, more: Iterable[RenderableType] = (), *, width: int, colour: bool) -> str:
+    """Return the report as lines of at most `width` columns, with ANSI colours where asked for.
+
+    Args:
+        view: What to show.
+        more: Chapters that explain the plan.
+        width: Columns of the terminal.
+        colour: Whether to use ANSI colours.
+    """
+    return rendered(chain(_parts(view, width), more, _end()), width=width, colour=colour)
 
 
 def rendered(parts: Iterable[RenderableType], *, width: int, colour: bool) -> str:
@@ -63,7 +72,7 @@ def _parts(view: View, width: int) -> Iterator[RenderableType]:
     elif view.monday:
         if view.before:
             yield from _section("Before you decide", _before(view.before))
-        yield from _section("What to do on Monday", _numbered(view.monday))
+        yield from _section("What to do on Monday", numbered(view.monday))
     yield from _section("Today and after" if view.has_plan else "Today", _comparison(view))
     if view.has_plan:
         yield from _section("Changes", _actions(view))
@@ -72,6 +81,9 @@ def _parts(view: View, width: int) -> Iterator[RenderableType]:
         yield from _section("What binds", _bindings(view))
     if view.alternatives:
         yield from _section("Alternatives", _alternatives(view, width))
+
+
+def _end() -> Iterator[RenderableType]:
     yield Text("\nEvidence, assumptions and charts: add -o report.html", style="dim")
 
 
@@ -95,24 +107,26 @@ def _figures(view: View) -> Table:
 def _warnings(view: View) -> Iterator[RenderableType]:
     if view.warnings:
         yield Text()
-        yield _bullets(view.warnings, mark="!", style="yellow")
+        yield bullets(view.warnings, mark="!", style="yellow")
 
 
-def _bullets(lines: Iterable[str], *, mark: str, style: str = "") -> Table:
+def bullets(lines: Iterable[str], *, mark: str, style: str = "") -> Table:
+    """Return lines, each behind a mark."""
     table = Table.grid(padding=(0, 1))
     for line in lines:
         table.add_row(Text(mark, style=style), Text(line))
     return table
 
 
-def _numbered(lines: Iterable[str]) -> Table:
+def numbered(lines: Iterable[str]) -> Table:
+    """Return lines, each behind its number."""
     table = Table.grid(padding=(0, 1))
     for number, line in enumerate(lines, 1):
         table.add_row(Text(f"{number}.", style="cyan"), Text(line))
     return table
 
 
-def _table(*columns: tuple[str, str]) -> Table:
+def ruled(*columns: tuple[str, str]) -> Table:
     """Return an empty table; each column is its heading and `left` or `right`."""
     table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False, header_style="dim")
     for heading, justify in columns:
@@ -126,7 +140,7 @@ def _before(found: Measurement) -> RenderableType:
 
 
 def _comparison(view: View) -> Table:
-    table = _table(
+    table = ruled(
         ("", "left"), ("Today", "left"), *((("After", "left"), ("Change", "right")) if view.has_plan else ())
     )
     for group in view.comparison:
@@ -152,7 +166,7 @@ def _actions(view: View) -> Table:
 def _action(action: Action) -> RenderableType:
     parts: list[RenderableType] = [Text(action.title, style="bold")]
     if action.steps:
-        parts.append(_numbered(action.steps))
+        parts.append(numbered(action.steps))
     for place, text in action.artefacts:
         parts += [Text(f"{place}:", style="dim"), Padding(Text(text, style="cyan"), (0, 0, 0, 2))]
     if action.risk:
@@ -165,18 +179,18 @@ def _sure(view: View) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     for name, value in rows:
         table.add_row(Text(name, style="dim"), Text(value))
-    return Group(_bullets(view.sure, mark="-"), table)
+    return Group(bullets(view.sure, mark="-"), table)
 
 
 def _bindings(view: View) -> Table:
-    table = _table(("Requirement", "left"), ("Reached", "right"), ("Limit", "right"), ("Used", "right"))
+    table = ruled(("Requirement", "left"), ("Reached", "right"), ("Limit", "right"), ("Used", "right"))
     for row in view.bindings:
         table.add_row(Text(row.requirement), Text(row.reached), Text(row.limit), Text(row.used))
     return table
 
 
 def _repairs(view: View) -> Table:
-    table = _table(
+    table = ruled(
         ("Requirement", "left"),
         ("Given", "right"),
         ("Nearest", "right"),
@@ -195,8 +209,8 @@ def _repairs(view: View) -> Table:
 
 
 def _alternatives(view: View, width: int) -> Table:
-    wide = width >= _NARROW
-    table = _table(
+    wide = width >= NARROW
+    table = ruled(
         ("What differs", "left"),
         *((("On", "left"),) if wide else ()),
         ("Cost a month", "right"),

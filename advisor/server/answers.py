@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from advisor.api import explain, recommend
+from advisor.api import recommend
 from advisor.catalog import Catalog
 from advisor.checking import check
 from advisor.documents import Document
@@ -20,9 +20,10 @@ from advisor.errors import AdvisorError, InputError
 from advisor.examples import EXAMPLES, is_example
 from advisor.inputs import validated
 from advisor.prediction import predict
+from advisor.questions import explain
 from advisor.requirements import Requirements
 from advisor.sealed import without_files
-from advisor.server.bodies import CheckBody, ExplainBody, Explained, PredictBody, Predictions, RecommendBody
+from advisor.server.bodies import CheckBody, ExplainBody, PredictBody, Predictions, RecommendBody
 from advisor.server.problems import Answer, problem
 from advisor.solver import SolverSettings
 from advisor.stored import parsed_plan
@@ -103,7 +104,7 @@ def _recommended(data: Mapping[str, Any], settings: Settings) -> BaseModel:
 
 def _explained(data: Mapping[str, Any], settings: Settings) -> BaseModel:
     body = validated(ExplainBody, Document(_BODY, data))
-    recommendation, insights = explain(
+    return explain(
         _source(body.workload),
         Requirements.load(body.requirements),
         full=body.full,
@@ -111,7 +112,6 @@ def _explained(data: Mapping[str, Any], settings: Settings) -> BaseModel:
         solver=settings.solver,
         today_date=date.today().isoformat(),
     )
-    return Explained(recommendation=recommendation, insights=insights)
 
 
 def _predicted(data: Mapping[str, Any], settings: Settings) -> BaseModel:  # noqa: ARG001 - as the others

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from advisor.inputs import Input
-from advisor.insight.results import Insights
 from advisor.recommendation import Recommendation
 from advisor.requirements import Requirements
 from advisor.units import Ratio
@@ -76,14 +75,6 @@ class CheckBody(Input):
 
 class _Answer(BaseModel):
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
-
-
-class Explained(_Answer):
-    """A recommendation and what explains it."""
-
-    recommendation: Recommendation
-    insights: Insights | None
-    """Null for a fleet, and where there is no plan."""
 
 
 class Predictions(_Answer):

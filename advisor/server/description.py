@@ -12,11 +12,11 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from advisor import __version__
 from advisor.checking import CheckResult
+from advisor.insight.outcomes import Explanation
 from advisor.recommendation import Recommendation
 from advisor.server.bodies import (
     CheckBody,
     ExplainBody,
-    Explained,
     Health,
     PredictBody,
     Predictions,
@@ -43,7 +43,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "recommend": Operation(
         "Recommend the cheapest way to serve a workload", RecommendBody, Recommendation, _EXAMPLE
     ),
-    "explain": Operation("Recommend, and explain the recommendation", ExplainBody, Explained, _EXAMPLE),
+    "explain": Operation("Recommend, and explain the recommendation", ExplainBody, Explanation, _EXAMPLE),
     "predict": Operation(
         "Predict latency, throughput or accuracy for rows", PredictBody, Predictions, {"rows": [_ROW]}
     ),

@@ -10,7 +10,7 @@ import pytest
 
 from advisor import Requirements, recommend
 from advisor.examples import EXAMPLES
-from advisor.insight.scenarios import Scenario, carried, cheapest_of, holds_as_sized, plans_in
+from advisor.insight.circumstances import Circumstances, carried, cheapest_of, holds_as_sized, plans_in
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -35,10 +35,13 @@ class TestEveryExample:
 
     def test_as_predicted_nothing_changes(self, name: str, case: Callable[[str], Any]) -> None:
         space = case(name).space
-        kept, best = plans_in(space, Scenario(), only=space.chosen), cheapest_of(plans_in(space, Scenario()))
+        kept, best = (
+            plans_in(space, Circumstances(), only=space.chosen),
+            cheapest_of(plans_in(space, Circumstances())),
+        )
         assert case(name).cost == pytest.approx(kept.cost_usd_per_month[0])
         assert case(name).cost == pytest.approx(best.cost_usd_per_month[0])
-        assert holds_as_sized(space, Scenario())
+        assert holds_as_sized(space, Circumstances())
 
 
 def test_more_traffic_is_solved_as_a_recommendation_for_it_is(

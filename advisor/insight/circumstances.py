@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from copy import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from advisor.conflict import meets_totals
-from advisor.cost import Periods, level_of
+from advisor.cost import level_of
 from advisor.insight.space import MACHINE, admissible
 from advisor.plans import Plans, plans_at, undominated
+from advisor.variation import with_losses, with_traffic
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Scenario:
+class Circumstances:
     """What turns out differently; every default is as predicted.
 
     Args:
@@ -40,63 +40,46 @@ class Scenario:
     slowness: float = 0.5
 
 
-def with_traffic(evaluation: Evaluation, ratio: float) -> Evaluation:
-    """Return the evaluation with the arrival rate of every period times a ratio; what was evaluated is kept."""
-    periods = evaluation.periods
-    varied = copy(evaluation)
-    varied.__dict__["periods"] = Periods(periods.requests_per_s * ratio, periods.hours_per_month)
-    return varied
-
-
-def with_losses(evaluation: Evaluation, ratio: float) -> Evaluation:
-    """Return the evaluation with every accuracy loss times a ratio; what was evaluated is kept."""
-    varied = copy(evaluation)
-    varied.__dict__["losses"] = tuple(
-        None if loss is None else loss.scaled(ratio) for loss in evaluation.losses
-    )
-    varied.__dict__.pop("expected_loss", None)
-    return varied
-
-
-def plans_in(space: Space, scenario: Scenario, *, only: int | None = None) -> Plans:
-    """Return the plans that meet the requirements in a scenario, at its prices.
+def plans_in(space: Space, turn: Circumstances, *, only: int | None = None) -> Plans:
+    """Return the plans that meet the requirements in some circumstances, at their prices.
 
     Args:
         space: Of the plans as predicted.
-        scenario: What turns out differently.
+        turn: What turns out differently.
         only: Engine and policy of this plan alone, sized anew.
     """
-    evaluation, terms = _circumstances(space, scenario)
+    evaluation, terms = _varied(space, turn)
     keep = admissible(evaluation, terms)
     if only is not None:
         keep &= np.arange(len(keep)) == space.plans.engine[only]
-    confidence = _confidence(terms, scenario)
+    confidence = _confidence(terms, turn)
     capacity = evaluation.capacity_requests_per_s(terms.latency_limits, keep, confidence=confidence)
     plans = plans_at(evaluation, terms, capacity, undominated(evaluation, capacity))
     if only is not None:
         plans = plans.take(plans.policy == space.plans.policy[only])
-    plans = priced(space, plans, scenario)
+    plans = priced(space, plans, turn)
     return plans.take(meets_totals(evaluation, plans, terms))
 
 
-def _circumstances(space: Space, scenario: Scenario) -> tuple[Evaluation, Terms]:
+def _varied(space: Space, turn: Circumstances) -> tuple[Evaluation, Terms]:
     evaluation, terms = space.evaluation, space.terms
-    if scenario.traffic_ratio != 1.0:
-        evaluation = with_traffic(evaluation, scenario.traffic_ratio)
-    if scenario.loss_ratio != 1.0:
-        evaluation = with_losses(evaluation, scenario.loss_ratio)
+    if turn.traffic_ratio != 1.0:
+        evaluation = with_traffic(evaluation, turn.traffic_ratio)
+    if turn.loss_ratio != 1.0:
+        tasks = tuple(task for task in terms.loss_ratio if task is not None)
+        evaluation = with_losses(evaluation, turn.loss_ratio, tasks=tasks)
     return evaluation, terms
 
 
-def _confidence(terms: Terms, scenario: Scenario) -> float | None:
-    return terms.confidence if scenario.slowness == 0.5 else scenario.slowness
+def _confidence(terms: Terms, turn: Circumstances) -> float | None:
+    return terms.confidence if turn.slowness == 0.5 else turn.slowness
 
 
-def priced(space: Space, plans: Plans, scenario: Scenario) -> Plans:
-    """Return plans at the prices of a scenario; the cheapest split of purchases stays the same for all prices alike."""
+def priced(space: Space, plans: Plans, turn: Circumstances) -> Plans:
+    """Return plans at the prices of some circumstances; the cheapest split of purchases stays the same for all prices alike."""
     machine = np.array([block.instance_type.id for block in space.evaluation.candidates.blocks])
     own = machine == space.codes[MACHINE][space.chosen]
-    ratio = scenario.price_ratio * np.where(own, scenario.own_price_ratio, 1.0)
+    ratio = turn.price_ratio * np.where(own, turn.own_price_ratio, 1.0)
     block = space.evaluation.engines.block[plans.engine]
     return replace(plans, machine_usd_per_month=plans.machine_usd_per_month * ratio[block])
 
@@ -109,13 +92,13 @@ def cheapest_of(plans: Plans) -> Plans | None:
     return plans.take(order[:1])
 
 
-def holds_as_sized(space: Space, scenario: Scenario) -> bool:
-    """Return whether the recommended plan keeps its limits in a scenario with the machines that it has."""
-    evaluation, terms = _circumstances(space, scenario)
+def holds_as_sized(space: Space, turn: Circumstances) -> bool:
+    """Return whether the recommended plan keeps its limits in some circumstances with the machines that it has."""
+    evaluation, terms = _varied(space, turn)
     plan = space.plans.take(np.array([space.chosen]))
     keep = admissible(evaluation, terms) & (np.arange(len(evaluation.engines)) == plan.engine[0])
     capacity = evaluation.capacity_requests_per_s(
-        terms.latency_limits, keep, confidence=_confidence(terms, scenario)
+        terms.latency_limits, keep, confidence=_confidence(terms, turn)
     )[plan.engine[0]]
     rates = evaluation.periods.requests_per_s
     return bool(keep.any() and (rates <= carried(plan.replicas[0], capacity) * (1.0 + 1e-9)).all())
