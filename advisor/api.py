@@ -134,7 +134,8 @@ def decided(
     strategies = tuple(strategies if strategies is not None else installed_strategies())
     services, terms = _evaluated(fleet, requirements, catalog, strategies, workers, whole=whole)
     example = workload if isinstance(workload, str) and is_example(workload) else ""
-    common = _common(services, terms, today_date, example=example) | {"inputs": _asked(fleet, requirements)}
+    asked = _asked(fleet, requirements)
+    common = _common(services, terms, today_date, asked, example=example)
     planned = _planned(services, terms, solver or SolverSettings(), strategies, common, workers)
     return replace(planned, requirements=requirements)
 
@@ -225,7 +226,9 @@ def _planned(
         left = rest
 
 
-def _common(services: Sequence[Prepared], terms: Terms, today_date: str, *, example: str) -> dict[str, Any]:
+def _common(
+    services: Sequence[Prepared], terms: Terms, today_date: str, asked: Inputs, *, example: str
+) -> dict[str, Any]:
     """Return the fields that every recommendation has, whether or not there is a plan."""
     evaluations = [one.evaluation for one in services]
     alone = len(services) == 1
@@ -251,7 +254,8 @@ def _common(services: Sequence[Prepared], terms: Terms, today_date: str, *, exam
                 one.evaluation.measured, one.evaluation.workload, limits_ratio=one.terms.loss_ratio
             )
         ),
-        "provenance": provenance(evaluations, today_date),
+        "provenance": provenance(evaluations, today_date, asked),
+        "inputs": asked,
     }
 
 

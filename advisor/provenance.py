@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import platform
 from collections.abc import Sequence
 from hashlib import sha256
+from importlib.metadata import version
 
 from advisor import __version__, cost
 from advisor.evaluation import Evaluation
-from advisor.recommendation import Assumption, Provenance
+from advisor.recommendation import Assumption, Inputs, Provenance
+from advisor.solver import RANDOM_SEED
 from advisor.terms import Terms
 from advisor.units import format_count, format_rate
 from advisor.workload import Workload
+
+_COMPUTES = ("pulp", "highspy", "numpy")
+"""Distributions whose version can change a result."""
 
 
 def assumptions(evaluation: Evaluation, terms: Terms) -> tuple[Assumption, ...]:
@@ -52,8 +59,14 @@ def described(workload: Workload) -> str:
     return f"{size}; {format_rate(traffic.mean_requests_per_s)} on average, {format_rate(traffic.peak_requests_per_s)} at the peak"
 
 
-def provenance(evaluations: Sequence[Evaluation], today_date: str) -> Provenance:
-    """Return what the result was computed from."""
+def provenance(evaluations: Sequence[Evaluation], today_date: str, asked: Inputs) -> Provenance:
+    """Return what the result was computed from.
+
+    Args:
+        evaluations: One for each service.
+        today_date: To say which prices are old; empty says nothing.
+        asked: What was asked.
+    """
     evaluation = evaluations[0]
     machines = [block.instance_type for one in evaluations for block in one.candidates.blocks]
     digests = [one.workload.digest() for one in evaluations]
@@ -70,4 +83,13 @@ def provenance(evaluations: Sequence[Evaluation], today_date: str) -> Provenance
             for machine, purchase, price in stale
             if machine.id in mine
         ),
+        inputs_digest=inputs_digest(asked),
+        versions={"python": platform.python_version()} | {name: version(name) for name in _COMPUTES},
+        seed=RANDOM_SEED,
     )
+
+
+def inputs_digest(asked: Inputs) -> str:
+    """Return the SHA-256, in hexadecimal, of everything that was asked."""
+    text = json.dumps(asked.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    return sha256(text.encode()).hexdigest()

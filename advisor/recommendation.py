@@ -278,9 +278,17 @@ class Provenance(_Result):
 
     advisor_version: str
     catalog_version: str
+    """Date of its prices, and a hash of its tables."""
     workload_digest: str
+    """SHA-256 of everything that the workloads say and assume."""
     price_dates: tuple[str, ...]
     stale_prices: tuple[str, ...] = ()
+    inputs_digest: str = ""
+    """SHA-256 of `inputs`: the workloads and requirements as they were asked."""
+    versions: Mapping[str, str] = {}
+    """Versions of what computed it, such as {python: 3.12.1, pulp: 3.3.2, highspy: 1.13.0, numpy: 2.1.0}."""
+    seed: int = 0
+    """Of the solver; samples of accuracy are drawn with seeds made from the names of what is drawn."""
 
 
 class ServiceInputs(_Result):

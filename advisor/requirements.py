@@ -142,6 +142,20 @@ class Requirements(Input):
             )
         return self.model_copy(update={"latency": {key: limits[key] for key in sorted(limits)}})
 
+    def changed(self, over: "Requirements") -> "Requirements":
+        """Return these requirements with every one that `over` states in place of its own, mappings key by key.
+
+        Example:
+            >>> plan = Requirements(budget="$9/month", latency={"ttft_p99": "2s", "tpot_p99": "50ms"})
+            >>> tighter = plan.changed(Requirements(latency={"ttft_p99": "1s"}))
+            >>> tighter.latency, tighter.budget_usd_per_month
+            ({'ttft_p99': 1.0, 'tpot_p99': 0.05}, 9.0)
+        """
+        merged = {name: getattr(over, name) for name in over.model_fields_set}
+        for name in {"latency", "slices", "quotas"} & set(merged):
+            merged[name] = {**getattr(self, name), **merged[name]}
+        return self.model_copy(update=merged)
+
     def accuracy_limits(self, workload: Workload) -> dict[str | None, float]:
         """Return every accuracy limit as a share of the baseline's metric, by class of task; None: overall.
 

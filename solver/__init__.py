@@ -65,7 +65,7 @@ from advisor.solver.evaluation import broken_rows, evaluate
 from advisor.solver.mixing import Bucket, Carrier, Mix, Mixing, MixResult, cheapest_mix
 from advisor.solver.next_best import alternatives
 from advisor.solver.program import Program
-from advisor.solver.pulp_bridge import SolverSettings, available_solvers
+from advisor.solver.pulp_bridge import RANDOM_SEED, SolverSettings, available_solvers
 from advisor.solver.requirements import Requirement, RequirementKind, relaxed, requirements
 from advisor.solver.results import Purchase, Result, Solution, SolverReport, Status
 from advisor.solver.rows import formulate
@@ -74,6 +74,7 @@ from advisor.solver.tables import Table, Use
 
 __all__ = [
     "COST",
+    "RANDOM_SEED",
     "Aggregate",
     "Bucket",
     "Carrier",

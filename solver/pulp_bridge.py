@@ -17,6 +17,8 @@ _PULP_NAMES: Final = {
     "gurobi": "GUROBI",
     "cplex": "CPLEX_PY",
 }
+RANDOM_SEED: Final = 0
+"""Seed of the solver, fixed so that answers are reproducible."""
 _SENSES: Final = {"<=": -1, "=": 0, ">=": 1}
 _TIGHT: Final = 1e-9
 
@@ -149,7 +151,7 @@ def _solver(pulp: Any, settings: SolverSettings, time_limit_s: float | None) -> 
             "mip_feasibility_tolerance": _TIGHT,
             "primal_feasibility_tolerance": _TIGHT,
         }
-        options |= {"dual_feasibility_tolerance": _TIGHT, "random_seed": 0}
+        options |= {"dual_feasibility_tolerance": _TIGHT, "random_seed": RANDOM_SEED}
     solver = _created(pulp, settings.name, **options)
     if not solver.available():
         raise SolverUnavailable(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from functools import cache
@@ -11,14 +12,17 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import jsonschema
 import pytest
 
 from advisor import Catalog, InputError, Recommendation, Requirements, Workload, recommend
 from advisor.checking import CheckResult, check
+from advisor.checking.sarif import as_sarif
 from advisor.checking.words import as_junit, as_markdown, as_table
 from advisor.examples import example_text
 from tests.builders import AStrategy, a_workload, an_option
 
+GOLDEN = Path(__file__).parent / "golden"
 ONE_PERCENT = Requirements(max_accuracy_loss="1%")
 FEW = [
     AStrategy("faster", (an_option("on", throughput_ratio=2.0, engineer_hours=10.0),)),
@@ -87,6 +91,26 @@ class TestStillBest:
         assert result.cost_usd_per_month is not None
         assert result.cost_usd_per_month > 5 * result.stored_usd_per_month
         assert any(line.startswith("cost a month: ") for line in result.changes)
+
+
+class TestRecord:
+    def test_a_plan_says_what_made_it(self) -> None:
+        made_by = images().provenance
+        assert {"python", "pulp", "highspy", "numpy"} == set(made_by.versions)
+        assert re.match(r"\d{4}-\d\d-\d\d\+", made_by.catalog_version)
+        assert (64, 64, 0) == (len(made_by.inputs_digest), len(made_by.workload_digest), made_by.seed)
+
+    def test_inputs_that_were_edited_afterwards_are_noticed(self) -> None:
+        stored = json.loads(images().model_dump_json())
+        stored["inputs"]["requirements"]["max_accuracy_loss"] = "2%"
+        result = check(Recommendation.model_validate(stored))
+        assert any("was changed after the plan was made" in note for note in result.notes)
+        assert not any("was changed" in note for note in results()[0].notes)
+
+    def test_another_limit_is_another_record(self) -> None:
+        other = recommend("small-cnn", Requirements(max_accuracy_loss="2%")).provenance
+        assert images().provenance.workload_digest == other.workload_digest
+        assert images().provenance.inputs_digest != other.inputs_digest
 
 
 class TestDrift:
@@ -232,6 +256,41 @@ class TestWords:
         hostile = results()[1].model_copy(update={"workload": 'a"<&>\x00\x08]]>\ud800'})
         assert ElementTree.fromstring(as_junit(hostile)).find("testsuite/testcase") is not None  # noqa: S314 - written by the test
 
+    def test_junit_is_read_by_a_reader_of_ci(self) -> None:
+        junitparser = pytest.importorskip("junitparser", reason="the extra `test` is not installed")
+        for result, failures in zip(results(), (0, 1), strict=True):
+            found = junitparser.JUnitXml.fromstring(as_junit(result).encode())
+            assert (failures, len(result.requirements) + 1) == (found.failures, found.tests)
+
+    def test_sarif_keeps_its_schema_and_names_what_is_wrong(self) -> None:
+        schema = json.loads((GOLDEN / "sarif-schema-2.1.0.json").read_text())
+        drifted = check(images(), catalog=prices(g4dn_xlarge=3.0))
+        hostile = results()[1].model_copy(update={"workload": 'a"<&>\x00\ud800'})
+        found = {}
+        for name, result in {
+            "best": results()[0],
+            "broken": results()[1],
+            "drifted": drifted,
+            "hostile": hostile,
+        }.items():
+            log = json.loads(as_sarif(result, "plans/my plan.json"))
+            jsonschema.Draft4Validator(schema).validate(log)
+            found[name] = [(row["ruleId"], row["level"]) for row in log["runs"][0]["results"]]
+        assert [] == found["best"]
+        assert [("plan-breaks-requirement", "error")] == found["broken"] == found["hostile"]
+        assert [("plan-drifted", "warning")] == found["drifted"]
+
+    def test_the_fingerprint_of_a_result_stays_when_its_number_changes(self) -> None:
+        prints = [
+            json.loads(as_sarif(check(images(), catalog=prices(g4dn_xlarge=price)), "p.json"))["runs"][0][
+                "results"
+            ][0]
+            for price in (3.0, 3.1)
+        ]
+        assert prints[0]["partialFingerprints"] == prints[1]["partialFingerprints"]
+        assert prints[0]["message"] != prints[1]["message"]
+        assert "p.json" == prints[0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+
     def test_markdown_of_a_hostile_name_stays_in_its_cell(self) -> None:
         service = results()[0].services[0].model_copy(update={"name": "a|b\n<script>`x`"})
         text = as_markdown(results()[0].model_copy(update={"services": (service,), "workload": "<b>\n# x"}))
@@ -272,6 +331,17 @@ class TestCommand:
         assert (4, "drifted") == (drifted.returncode, json.loads(drifted.stdout)["status"])
         assert "testsuites" == ElementTree.parse(tmp_path / "check.xml").getroot().tag  # noqa: S314 - written by the test
         assert 3 == advisor("check", "plan.json", "--workload", "tight.yaml", cwd=tmp_path).returncode
+
+    def test_a_flag_replaces_one_limit_of_the_plan(self, tmp_path: Path) -> None:
+        (tmp_path / "plan.json").write_text(images().model_dump_json())
+        flags = ("--latency-p95", "1us", "--format", "json", "-o", "check.sarif")
+        done = advisor("check", "plan.json", *flags, cwd=tmp_path)
+        broken = {row["requirement"] for row in json.loads(done.stdout)["requirements"] if not row["kept"]}
+        kept = {row["requirement"] for row in json.loads(done.stdout)["requirements"] if row["kept"]}
+        assert (3, {"latency_p95"}) == (done.returncode, broken)
+        assert {"accuracy loss", "latency_p99"} <= kept
+        sarif = json.loads((tmp_path / "check.sarif").read_text())
+        assert 1 == len(sarif["runs"][0]["results"])
 
     @pytest.mark.parametrize(
         "arguments", [("nothing.json",), ("plan.json", "--tolerance", "lots"), ("plan.json", "-o", "x.pdf")]

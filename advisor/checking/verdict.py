@@ -16,6 +16,7 @@ from advisor.checking.services import fleet_today, own_requirements
 from advisor.errors import InputError
 from advisor.fleet import Fleet, Service
 from advisor.formulation import Case, formulate
+from advisor.provenance import inputs_digest
 from advisor.recommendation import Bill, Plan, Recommendation, ServicePlan
 from advisor.registry import installed_strategies
 from advisor.requirements import Requirements
@@ -323,6 +324,11 @@ def _changes(today: _Today) -> list[str]:
 
 def _notes(today: _Today) -> list[str]:
     found = []
+    stored = today.stored
+    if stored.inputs and stored.provenance.inputs_digest not in {"", inputs_digest(stored.inputs)}:
+        found.append(
+            "`inputs` of the plan was changed after the plan was made; it may not be what it was made for."
+        )
     if today.requirements.objective[0] != "cost":
         found.append(
             f"The plan was chosen for {today.requirements.objective[0]}; only costs are compared here."

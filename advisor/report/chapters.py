@@ -209,6 +209,8 @@ def provenance(recommendation: Recommendation) -> tuple[tuple[str, str], ...]:
         ("Prices dated", dates),
         ("Old prices", listed(p.stale_prices, most=6)),
         ("Workload digest", p.workload_digest),
+        ("Inputs digest", p.inputs_digest),
+        ("Computed with", ", ".join(f"{name} {version}" for name, version in p.versions.items())),
         ("Solver", _solver(recommendation.solver)),
         ("Candidates considered", f"{recommendation.candidates_considered:,}"),
     )
