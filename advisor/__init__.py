@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from advisor.requirements import Requirements
     from advisor.scenario import Scenario
     from advisor.strategy import Deltas, LossEstimate, Option, Requires, Strategy
+    from advisor.whole_bill import bill
     from advisor.workload import Workload
 
 __version__ = "0.1.0"
@@ -37,6 +38,7 @@ _HOME = {
     "Scenario": "advisor.scenario",
     "Strategy": "advisor.strategy",
     "Workload": "advisor.workload",
+    "bill": "advisor.whole_bill",
     "compare": "advisor.questions",
     "explain": "advisor.questions",
     "frontier": "advisor.questions",
@@ -50,6 +52,7 @@ __all__ = [  # noqa: RUF022 - the call first
     "frontier",
     "what_if",
     "compare",
+    "bill",
     "AdvisorError",
     "Catalog",
     "Deltas",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from advisor.billing.whole import whole_bill
 from advisor.catalog import Catalog
 from advisor.cautions import binding, warnings
 from advisor.conflict import explain_conflict, meets_totals
@@ -137,7 +138,12 @@ def decided(
     asked = _asked(fleet, requirements)
     common = _common(services, terms, today_date, asked, example=example)
     planned = _planned(services, terms, solver or SolverSettings(), strategies, common, workers)
-    return replace(planned, requirements=requirements)
+    found = planned.recommendation
+    workloads = [service.workload for service in fleet.services]
+    if any(workload.lifecycle for workload in workloads):
+        whole_life = whole_bill(workloads, found, catalog, today_date=today_date)
+        found = found.model_copy(update={"bill": whole_life})
+    return replace(planned, recommendation=found, requirements=requirements)
 
 
 def _evaluated(

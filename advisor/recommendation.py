@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from advisor.billing.results import WholeBill
 from advisor.errors import InfeasibleError
 
 SCHEMA_VERSION = "1.0"
@@ -343,6 +344,8 @@ class Recommendation(_Result):
     provenance: Provenance
     inputs: Inputs | None = None
     """What was asked, so that the plan can be checked again and exported."""
+    bill: WholeBill | None = None
+    """What running the model costs from end to end; null where the workload says nothing of its lifecycle."""
 
     def require(self) -> Recommendation:
         """Return the recommendation itself, for pipelines that want an exception where nothing fits.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,15 @@ def load_plan(source: Recommendation | str | Path) -> Recommendation:
     if unknown:
         raise InputError(f"{name}: `inputs` has no service '{min(unknown)}' of the plan; {_AGAIN}")
     return found
+
+
+def is_plan(path: Path) -> bool:
+    """Return whether a file holds a stored recommendation rather than a workload, as far as it can be read."""
+    try:
+        data = _data(path)
+    except InputError:
+        return False
+    return isinstance(data, Mapping) and "schema_version" in data
 
 
 def fleet_of(inputs: Inputs) -> Fleet:

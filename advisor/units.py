@@ -46,8 +46,8 @@ def _rates(base: str) -> dict[str, float]:
     }
 
 
-_BINARY = {f"{p}i{b}": 1024.0**k for k, p in enumerate("KMGT", 1) for b in ("B", "")}
-_DECIMAL = {f"{p}B": 1000.0**k for k, p in enumerate("kMGT", 1)} | {"KB": 1e3, "B": 1.0, "bytes": 1.0}
+_BINARY = {f"{p}i{b}": 1024.0**k for k, p in enumerate("KMGTP", 1) for b in ("B", "")}
+_DECIMAL = {f"{p}B": 1000.0**k for k, p in enumerate("kMGTP", 1)} | {"KB": 1e3, "B": 1.0, "bytes": 1.0}
 _BYTES = _BINARY | _DECIMAL
 
 RATIO = Quantity("a share", "_ratio", {"%": 0.01, "percent": 0.01}, ("{}%",), ("1%", "0.01"), bare_below=1.0)
@@ -145,6 +145,18 @@ TOKEN_RATE = Quantity(
     scaled=True,
     ignored=r"(\b|(?<=[kM]))(tokens?|tok)\b",
 )
+_BYTES_PER_MONTH = {
+    f"{unit}{rate}": size * per
+    for unit, size in SIZE.factors.items()
+    for rate, per in _rates("month").items()
+}
+DATA_PER_MONTH = Quantity(
+    "an amount of data per month",
+    "_bytes_per_month",
+    _BYTES_PER_MONTH,
+    ("{}GB/month", "{}TB/month"),
+    ("500GB/month", "2TB/month"),
+)
 CARBON_INTENSITY = Quantity(
     "grams of CO2e per kWh",
     "_g_per_kwh",
@@ -171,6 +183,7 @@ CARBON_PER_MONTH = Quantity(
 Ratio = Annotated[float, RATIO]
 Seconds = Annotated[float, DURATION]
 Bytes = Annotated[float, SIZE]
+BytesPerMonth = Annotated[float, DATA_PER_MONTH]
 Usd = Annotated[float, MONEY]
 UsdPerHour = Annotated[float, MONEY_PER_HOUR]
 UsdPerMonth = Annotated[float, MONEY_PER_MONTH]

@@ -13,6 +13,7 @@ from advisor.documents import Document, packaged_text, parse_document, read_docu
 from advisor.errors import InputError
 from advisor.inputs import Input, Spelled, validated
 from advisor.latency import LatencyLimits
+from advisor.lifecycle import PURCHASE_ALIASES, Lifecycle, Purchase
 from advisor.measurements import OwnMeasurement
 from advisor.models import DTYPE_ALIASES, Model
 from advisor.tasks import TASK_ALIASES, TASKS, SpelledTask, Task
@@ -32,14 +33,12 @@ Runtime = Literal[
     "pytorch",
     "tensorflow",
 ]
-Purchase = Literal["on-demand", "spot", "reserved-1y", "reserved-3y"]
 Scaling = Literal["static", "reactive", "scheduled", "scale-to-zero"]
 
 _RUNTIMES = {
     "tensorrt-llm": "trtllm", "tensorrt_llm": "trtllm", "trt-llm": "trtllm", "ort": "onnxruntime", "onnx": "onnxruntime",
     "torch": "pytorch", "torchserve": "pytorch", "transformers": "pytorch", "tf": "tensorflow", "trt": "tensorrt",
 }  # fmt: skip
-_PURCHASES = {"ondemand": "on-demand", "on_demand": "on-demand", "preemptible": "spot"}
 __all__ = [
     "TASKS",
     "TASK_ALIASES",
@@ -94,7 +93,7 @@ class Serving(Input):
     """Most requests computed together (sequences in flight for a decoder); the engine's default where not given."""
     max_queue_delay_s: Seconds = 0.0
     """How long a request may wait for a fuller batch, such as 5ms."""
-    purchase: Annotated[Purchase, Spelled(_PURCHASES)] = "on-demand"
+    purchase: Annotated[Purchase, Spelled(PURCHASE_ALIASES)] = "on-demand"
     """How the machines are bought."""
     scaling: Annotated[Scaling, Spelled({"none": "static", "fixed": "static"})] = "static"
     """How the number of machines follows the traffic."""
@@ -138,6 +137,8 @@ class Workload(Input):
     measurements: tuple[OwnMeasurement, ...] = ()
     """Accuracy that you measured yourself; it replaces what is published, such as
     [{option: quantization=fp8, metric: MMLU, baseline: 83.6%, optimized: 83.1%, samples: 14042}]."""
+    lifecycle: Lifecycle | None = None
+    """What the model costs beside serving it, for the whole bill: training, fine-tuning, storage and network."""
     horizon_months: float = Field(12.0, gt=0, le=120)
     """Months over which one-time costs are spread."""
     engineer_usd_per_h: UsdPerHour = 120.0
@@ -172,7 +173,8 @@ class Workload(Input):
 
     def digest(self) -> str:
         """Return the SHA-256, in hexadecimal, of everything the workload says and assumes."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        unsaid = {"lifecycle"} if self.lifecycle is None else set()
+        text = json.dumps(self.model_dump(mode="json", exclude=unsaid), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
     def assumptions(self) -> tuple[Assumption, ...]:

@@ -7,45 +7,24 @@ and said.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from fnmatch import fnmatchcase
-from math import isfinite
 from pathlib import Path
 from typing import NamedTuple
 
-from advisor.billing.charges import Nature, hours_of, line_of, machine_of, tags_of
+from advisor.billing.charges import line_of, machine_of, tags_of
+from advisor.billing.columns import (
+    COLUMNS,
+    REQUIRED,
+    Junk,
+    amount_of,
+    machine_hours_of,
+    moment_of,
+    nature_of,
+)
 from advisor.billing.exports import charge_rows
 from advisor.billing.sums import BillGroup, FocusBill, Left
 from advisor.errors import InputError
 
-_COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "start": ("ChargePeriodStart", "BillingPeriodStart"),
-    "end": ("ChargePeriodEnd", "BillingPeriodEnd"),
-    "billed": ("BilledCost",),
-    "effective": ("EffectiveCost",),
-    "currency": ("BillingCurrency",),
-    "category": ("ChargeCategory",),
-    "pricing": ("PricingCategory",),
-    "commitment": ("CommitmentDiscountId", "CommitmentDiscountStatus", "CommitmentDiscountCategory"),
-    "service_category": ("ServiceCategory",),
-    "service": ("ServiceName",),
-    "resource_type": ("ResourceType",),
-    "resource": ("ResourceId",),
-    "resource_name": ("ResourceName",),
-    "quantity": ("ConsumedQuantity",),
-    "unit": ("ConsumedUnit",),
-    "priced_quantity": ("PricingQuantity",),
-    "priced_unit": ("PricingUnit",),
-    "description": ("ChargeDescription",),
-    "details": ("SkuPriceDetails", "x_SkuDetails"),
-    "meter": ("x_InstanceType", "x_UsageType", "SkuMeter", "x_SkuMeterName"),
-    "provider": ("ServiceProviderName", "ProviderName", "InvoiceIssuerName"),
-    "region": ("RegionId", "RegionName", "Region"),
-    "tags": ("Tags",),
-}
-"""What is read, and the names that versions and providers give it; `x_` columns are a provider's own."""
-_REQUIRED = ("start", "service_category")
-_LONGEST_TEXT = 2000
 _LONGEST_NAME = 120
 _MOST_GROUPS = 200_000
 _LISTED_PROBLEMS = 10
@@ -80,14 +59,14 @@ def read_focus(
     if basis not in {"", "effective", "billed"}:
         raise InputError(f"basis: got '{basis}'; expected effective or billed")
     keeps = _Filter(tags or {}, tuple(pattern.casefold() for pattern in resources))
-    has, rows = charge_rows(path, tuple(_COLUMNS.values()))
-    there = dict(zip(_COLUMNS, has, strict=True))
+    has, rows = charge_rows(path, tuple(COLUMNS.values()))
+    there = dict(zip(COLUMNS, has, strict=True))
     _check_columns(there, path.name, keeps)
     tally, problems = _Tally(keeps, {"USD": 1.0, **(usd_per or {})}), []
     for number, values in rows:
         try:
-            tally.add(dict(zip(_COLUMNS, values, strict=True)))
-        except _Junk as problem:
+            tally.add(dict(zip(COLUMNS, values, strict=True)))
+        except Junk as problem:
             problems.append(f"{path.name} line {number}: {problem}")
         if len(problems) == _LISTED_PROBLEMS:
             break
@@ -98,10 +77,6 @@ def read_focus(
     if problems:
         raise InputError.listing(path.name, problems)
     return tally.bill(path.name, there, basis)
-
-
-class _Junk(ValueError):
-    """A value that cannot be what its column says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +129,8 @@ class _Tally:
 
     def add(self, row: Mapping[str, object]) -> None:
         """Add one charge."""
-        start, end = _moment(row, "start"), _moment(row, "end")
-        billed, effective = _amount(row, "billed"), _amount(row, "effective")
+        start, end = moment_of(row, "start"), moment_of(row, "end")
+        billed, effective = amount_of(row, "billed"), amount_of(row, "effective")
         self.without_cost += billed is None and effective is None
         given = next((cost for cost in (billed, effective) if cost is not None), 0.0)
         billed, effective = given if billed is None else billed, given if effective is None else effective
@@ -176,7 +151,7 @@ class _Tally:
         return self.keeps.fits(row, tags or {})
 
     def _sum(self, row: Mapping[str, object], month: str, billed: float, effective: float) -> None:
-        nature = _nature(row)
+        nature = nature_of(row)
         line = line_of(nature)
         service, provider, region = (
             str(row[name])[:_LONGEST_NAME] for name in ("service", "provider", "region")
@@ -188,7 +163,7 @@ class _Tally:
         group.charges += 1
         is_use = nature.category.casefold() == "usage"
         if is_use and line.startswith("compute"):
-            group.hours += _hours(row)
+            group.hours += machine_hours_of(row)
         if is_use and not nature.commitment and nature.pricing.casefold() == "standard":
             self.plain_billed += billed
             self.plain_difference += abs(billed - effective)
@@ -230,12 +205,12 @@ class _Tally:
         if str(self.keeps):
             yield f"{_charges(self.excluded)} of {self.excluded.cost:,.2f} left out, not {self.keeps}."
         if self.unreadable_tags:
-            yield f"{self.unreadable_tags:,} charges left out because their tags are not readable."
+            yield f"{_charges(Left(self.unreadable_tags))} left out because the tags are not readable."
         if self.without_cost:
-            yield f"{self.without_cost:,} charges have no cost; they count as 0."
+            yield f"{_charges(Left(self.without_cost))} without a cost; it counts as 0."
         unknown = sum(g.charges for key, g in self.groups.items() if g.hours and not key.instance_type)
         if unknown:
-            yield f"{unknown:,} charges for machine hours do not say which machine it was."
+            yield f"{_charges(Left(unknown))} for machine hours without the name of the machine."
 
 
 def _charges(left: Left) -> str:
@@ -243,7 +218,7 @@ def _charges(left: Left) -> str:
 
 
 def _check_columns(there: Mapping[str, bool], source: str, keeps: _Filter) -> None:
-    missing = [_COLUMNS[name][0] for name in _REQUIRED if not there[name]]
+    missing = [COLUMNS[name][0] for name in REQUIRED if not there[name]]
     if not there["billed"] and not there["effective"]:
         missing.insert(0, "BilledCost or EffectiveCost")
     missing += ["Tags"] if keeps.tags and not there["tags"] else []
@@ -253,55 +228,3 @@ def _check_columns(there: Mapping[str, bool], source: str, keeps: _Filter) -> No
             f"{source} has no column {', '.join(missing)}; expected a FOCUS 1.x export with the column names of the "
             "specification (https://focus.finops.org)"
         )
-
-
-def _nature(row: Mapping[str, object]) -> Nature:
-    def text(*names: str) -> str:
-        return next((str(row[name])[:_LONGEST_TEXT] for name in names if row[name]), "")
-
-    return Nature(
-        category=text("category") or "Usage",
-        pricing=text("pricing"),
-        commitment=bool(row["commitment"]),
-        service_category=text("service_category"),
-        service=text("service"),
-        resource_type=text("resource_type"),
-        unit=text("unit", "priced_unit"),
-        description=text("description"),
-        details=text("details"),
-        meter=text("meter"),
-    )
-
-
-def _hours(row: Mapping[str, object]) -> float:
-    for quantity, unit in (("quantity", "unit"), ("priced_quantity", "priced_unit")):
-        hours = hours_of(_amount(row, quantity) or 0.0, str(row[unit]))
-        if hours:
-            return hours
-    return 0.0
-
-
-def _amount(row: Mapping[str, object], name: str) -> float | None:
-    text = str(row[name])
-    if not text:
-        return None
-    try:
-        amount = float(text)
-    except ValueError:
-        amount = float("nan")
-    if not isfinite(amount):
-        raise _Junk(f"{_COLUMNS[name][0]} is '{text[:40]}'; expected a number such as 12.5")
-    return amount
-
-
-def _moment(row: Mapping[str, object], name: str) -> str:
-    """The moment as `YYYY-MM-DD HH:MM:SS`; empty where there is none and none is needed."""
-    text = str(row[name])
-    if not text and name not in _REQUIRED:
-        return ""
-    try:
-        return str(datetime.fromisoformat(text[:19].rstrip("Z")))
-    except ValueError:
-        raise _Junk(
-            f"{_COLUMNS[name][0]} is '{text[:40]}'; expected a moment such as 2026-09-01 00:00:00"
-        ) from None

@@ -140,7 +140,12 @@ def grid(row: Row) -> GridIntensity:
 
 
 def storage_price(row: Row) -> StoragePrice:
-    """Return the price of one row of `storage.csv`."""
+    """Return the price of one row of `storage.csv`.
+
+    Raises:
+        CatalogError: A figure is missing or cannot be true.
+    """
+    given = row.origins.get("usd_per_unit")
     return StoragePrice(
         provider=row.required("provider"),
         region=row.required("region"),
@@ -150,9 +155,10 @@ def storage_price(row: Row) -> StoragePrice:
         tier_from_gb=row.number("tier_from_gb", may_be_minimum=True) or 0.0,
         tier_to_gb=row.number("tier_to_gb"),
         usd_per_unit=row.required_number("usd_per_unit", may_be_minimum=True),
-        date=row.required("date"),
-        source=row.required("source"),
+        date=given.date if given else row.required("date"),
+        source=row.cited("usd_per_unit"),
         notes=row.text("notes"),
+        kind="user" if given else "published",
     )
 
 

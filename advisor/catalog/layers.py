@@ -11,6 +11,7 @@ KEYS = {
     "instances": ("provider", "region", "name"),
     "carbon": ("provider", "region"),
     "commitments": ("provider", "purchase", "payment"),
+    "storage": ("provider", "region", "service", "tier_from_gb", "item"),
 }
 """Columns that name a row of each table that a user can change."""
 

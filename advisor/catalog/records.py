@@ -165,3 +165,5 @@ class StoragePrice:
     date: str
     source: str
     notes: str = ""
+    kind: str = "published"
+    """`published` or `user`."""

@@ -131,8 +131,8 @@ def embedded_columns(table: str) -> tuple[str, ...]:
 def user_rows(path: Path) -> tuple[str, tuple[Row, ...]]:
     """Return which table a user's CSV file changes, and its rows.
 
-    The columns say which: `g_co2e_per_kwh` is carbon, `discount_ratio` is commitments, `id` is accelerators, and
-    `provider` or `name` is instances.
+    The columns say which: `g_co2e_per_kwh` is carbon, `discount_ratio` is commitments, `usd_per_unit` is storage, `id`
+    is accelerators, and `provider` or `name` is instances.
 
     Raises:
         InputError: The file is missing, too large or not UTF-8 text.
@@ -222,6 +222,8 @@ def parsed(path: Path) -> tuple[Sequence[str], list[tuple[int, list[str]]]]:
 
 
 def _table_of(name: str, header: Sequence[str]) -> str:
+    if "usd_per_unit" in header:
+        return "storage"
     if "g_co2e_per_kwh" in header:
         return "carbon"
     if "discount_ratio" in header:
@@ -234,5 +236,5 @@ def _table_of(name: str, header: Sequence[str]) -> str:
         name,
         1,
         "the columns fit no table; expected 'name' and a price (machines), 'id' (accelerators), "
-        "'g_co2e_per_kwh' (carbon) or 'discount_ratio' (commitments)",
+        "'g_co2e_per_kwh' (carbon), 'discount_ratio' (commitments) or 'usd_per_unit' (storage)",
     )

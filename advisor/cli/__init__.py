@@ -13,6 +13,7 @@ import typer
 
 from advisor.cli import (  # each adds its commands to the application
     asking,
+    billing,
     catalog,
     checking,
     doctor,
@@ -32,6 +33,7 @@ from advisor.cli.application import app
 __all__ = [
     "app",
     "asking",
+    "billing",
     "catalog",
     "checking",
     "doctor",

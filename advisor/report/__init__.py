@@ -12,6 +12,8 @@ from advisor.errors import FileExists
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pydantic import BaseModel
+
     from advisor.insight.outcomes import Answer
     from advisor.insight.results import Insights
     from advisor.recommendation import Recommendation
@@ -110,13 +112,11 @@ def render_json(recommendation: Recommendation) -> str:
     return recommendation.model_dump_json(indent=2) + "\n"
 
 
-def render_yaml(recommendation: Recommendation) -> str:
-    """Return every field as YAML, in the order of the JSON."""
+def render_yaml(result: BaseModel) -> str:
+    """Return every field of a result as YAML, in the order of its JSON."""
     import yaml
 
-    return str(
-        yaml.safe_dump(recommendation.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100)
-    )
+    return str(yaml.safe_dump(result.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100))
 
 
 def write_html(

@@ -73,6 +73,10 @@ def _parts(view: View, width: int) -> Iterator[RenderableType]:
         if view.before:
             yield from _section("Before you decide", _before(view.before))
         yield from _section("What to do on Monday", numbered(view.monday))
+    if view.bill:
+        from advisor.report.bill_pages import bill_parts
+
+        yield from _section("Today's bill and where it goes", Group(*bill_parts(view.bill)))
     yield from _section("Today and after" if view.has_plan else "Today", _comparison(view))
     if view.has_plan:
         yield from _section("Changes", _actions(view))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from advisor.examples import EXAMPLES
 from advisor.recommendation import Recommendation
 from advisor.report import chapters, opening
+from advisor.report.billing import BillView, bill_view
 from advisor.report.charts import Chart, money_chart
 from advisor.report.comparison import comparison
 from advisor.report.doubts import certainty, measurement
@@ -54,6 +55,8 @@ class View:
     monday: tuple[str, ...]
     before: Measurement | None
     """What to measure before deciding."""
+    bill: BillView | None
+    """What the model costs from end to end; none where the workload says nothing of its lifecycle."""
     comparison: tuple[Group, ...]
     """The whole first, then each service where there are several."""
     services: tuple[ServiceView, ...]
@@ -110,6 +113,7 @@ def view(
         ),
         monday=(first_steps(insights, opening.MONDAY) if insights else ()) or opening.monday(r),
         before=measurement(r.next_measurement),
+        bill=bill_view(r.bill),
         comparison=comparison(r, refs),
         services=services(r, refs),
         insight=insight_view(r, insights, refs) if insights else None,

@@ -130,7 +130,7 @@ def test_unreadable_tags_are_counted(tmp_path):
     bill = read_focus(
         export(tmp_path, {"Tags": '{"app": '}, {"Tags": '{"app": "chat"}'}), tags={"app": "chat"}
     )
-    assert "1 charges left out because their tags are not readable." in bill.notes
+    assert "1 charge left out because the tags are not readable." in bill.notes
 
 
 def test_other_currencies_are_kept_apart_until_a_rate_is_given(tmp_path):
@@ -269,10 +269,10 @@ def test_memory_does_not_grow_with_the_export(tmp_path):
     import tracemalloc
 
     path = export(
-        tmp_path, *({"ResourceId": f"i-{n}", "Tags": json.dumps({"n": str(n)})} for n in range(8_000))
+        tmp_path, *({"ResourceId": f"i-{n}", "Tags": json.dumps({"n": str(n)})} for n in range(3_000))
     )
     tracemalloc.start()
     read_focus(path)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 1_000_000 < path.stat().st_size
+    assert peak < 500_000 < path.stat().st_size
