@@ -21,14 +21,13 @@ from advisor.explanation import (
     exclusions,
     latencies,
     latency_checks,
-    service_plan,
 )
-from advisor.fleet import Fleet, Service, is_fleet
+from advisor.fleet import Fleet, Source
 from advisor.formulation import Formulation
 from advisor.next_measurement import next_measurement
 from advisor.own import in_words
 from advisor.planning import solved
-from advisor.preparation import Prepared, prepared
+from advisor.preparation import Prepared
 from advisor.provenance import assumptions, described, provenance
 from advisor.recommendation import (
     Baseline,
@@ -41,21 +40,27 @@ from advisor.recommendation import (
 )
 from advisor.registry import installed_strategies
 from advisor.requirements import Requirements
-from advisor.sharing import Shared, explain_shared_conflict, shared_terms
+from advisor.sharing import (
+    Shared,
+    bill_of_all,
+    bill_together,
+    explain_shared_conflict,
+    service_of,
+    shared_terms,
+)
 from advisor.solver import Result, SolverSettings, Status
+from advisor.switching import Current, InService, in_service, marked, preparer, switch_of
 from advisor.terms import Terms, resolve
-from advisor.workload import Workload
 
 if TYPE_CHECKING:
     from advisor.strategy import Strategy
-
-Source = Workload | Mapping[str, Any] | str | Path
 
 
 def recommend(
     workload: Source | Sequence[Source] | Fleet,
     requirements: Requirements | None = None,
     *,
+    current: Current | Recommendation | str | Path | None = None,
     catalog: Catalog | None = None,
     strategies: Sequence[Strategy] | None = None,
     solver: SolverSettings | None = None,
@@ -69,6 +74,8 @@ def recommend(
         workload: A `Workload`, a mapping with its fields, a path to a YAML or JSON file, or the name of an example;
             several of them, or one with `services:`, for a fleet that shares machines, quotas and budgets.
         requirements: Limits and objective; those of the workload where not given.
+        current: The plan in service, an earlier recommendation or its file; a change must pay the switch from there.
+            The workload's `serving` where not given.
         catalog: Machines and prices; the embedded ones by default.
         strategies: Strategies to consider; the installed ones by default.
         solver: Solver, time limit and gap.
@@ -89,6 +96,7 @@ def recommend(
     return decided(
         workload,
         requirements,
+        current=current,
         catalog=catalog,
         strategies=strategies,
         solver=solver,
@@ -124,20 +132,24 @@ def decided(
     workers: Workers,
     today_date: str,
     whole: bool = False,
+    current: Current | Recommendation | str | Path | None = None,
 ) -> Decided:
     """Return the recommendation with what it was made from, for questions that go on from there; see `recommend`.
 
     With `whole`, every candidate of a fleet is kept, not only those that its program may need.
     """
-    fleet = _fleet(workload)
+    fleet = Fleet.read(workload)
     requirements = requirements or Requirements()
     catalog = catalog or Catalog.load()
     strategies = tuple(strategies if strategies is not None else installed_strategies())
-    services, terms = _evaluated(fleet, requirements, catalog, strategies, workers, whole=whole)
+    running: InService | None = None
+    if current is not None:
+        fleet, running = in_service(current, fleet)
+    services, terms = _evaluated(fleet, requirements, catalog, strategies, running, workers, whole=whole)
     example = workload if isinstance(workload, str) and is_example(workload) else ""
     asked = _asked(fleet, requirements)
     common = _common(services, terms, today_date, asked, example=example)
-    planned = _planned(services, terms, solver or SolverSettings(), strategies, common, workers)
+    planned = _planned(services, terms, solver or SolverSettings(), common, running, workers)
     found = planned.recommendation
     workloads = [service.workload for service in fleet.services]
     if any(workload.lifecycle for workload in workloads):
@@ -151,21 +163,27 @@ def _evaluated(
     requirements: Requirements,
     catalog: Catalog,
     strategies: Sequence[Strategy],
+    running: InService | None,
     workers: Workers,
     *,
     whole: bool,
 ) -> tuple[list[Prepared], Terms]:
     """Return every service evaluated, and what must hold for all of them together."""
-    asked = [Asked(one.workload, _own(one, requirements), one.priority) for one in fleet.services]
+    asked = [
+        Asked(one.workload, one.over(requirements), one.priority, preparer(running, one.workload.name))
+        for one in fleet.services
+    ]
     first = asked[0]
     if len(asked) == 1:
-        one = prepared(first.workload, first.requirements, catalog, strategies, priority=first.priority)
+        one = first.prepare(
+            first.workload, first.requirements, catalog, strategies, priority=first.priority, alone=True
+        )
         return [one], one.terms
     shared = shared_terms(requirements, resolve(first.workload, first.requirements).objective)
     if not whole:
         return evaluated(asked, shared, catalog, strategies, workers), shared
     return [
-        prepared(one.workload, one.requirements, catalog, strategies, priority=one.priority, alone=False)
+        one.prepare(one.workload, one.requirements, catalog, strategies, priority=one.priority, alone=False)
         for one in asked
     ], shared
 
@@ -183,32 +201,12 @@ def _asked(fleet: Fleet, requirements: Requirements) -> Inputs:
     return Inputs(services=services, requirements=requirements.model_dump(mode="json", exclude_unset=True))
 
 
-def _fleet(source: Source | Sequence[Source] | Fleet) -> Fleet:
-    if isinstance(source, Fleet):
-        return source.aligned()
-    if isinstance(source, Workload | str | Path | Mapping):
-        return (
-            Fleet.load([source]).aligned()
-            if is_fleet(source)
-            else Fleet((Service(Workload.load(source), {}),))
-        )
-    return Fleet.load(list(source)).aligned()
-
-
-def _own(service: Service, requirements: Requirements) -> Requirements:
-    """Return the fleet's requirements with the service's own over them."""
-    if not service.requirements:
-        return requirements
-    own = Requirements.load(service.requirements)
-    return requirements.model_copy(update={name: getattr(own, name) for name in own.model_fields_set})
-
-
 def _planned(
     services: Sequence[Prepared],
     terms: Terms,
     settings: SolverSettings,
-    strategies: Sequence[Strategy],
     common: dict[str, Any],
+    running: InService | None,
     workers: Workers,
 ) -> Decided:
     """Return the plan; where a fleet is short, that of the services that are served first."""
@@ -216,11 +214,15 @@ def _planned(
     left = list(services)
     while True:
         formulation, result = solved(left, terms, settings)
+        if running and (result is None or result.solution is None):  # the limits leave no room to keep things
+            formulation, result = solved([one.willing() for one in left], terms, settings)
         if formulation is not None and result is not None and result.solution is not None:
             choice = result.solution.choice
             chosen = {one.name: formulation.candidate[one.name, choice[one.name]] for one in left}
-            verified(left, chosen, strategies, workers)
+            verified(left, chosen, workers)
             found = _with_plan(left, chosen, terms, result, formulation, common, shed)
+            if running is not None:
+                found = _weighed(found, left, chosen, terms, settings, running)
             return Decided(found, services, chosen)
         last = max(one.priority for one in left)
         rest = [one for one in left if one.priority < last]
@@ -230,6 +232,33 @@ def _planned(
             return Decided(found, services, {})
         shed += [one.name for one in left if one.priority == last]
         left = rest
+
+
+def _weighed(
+    found: Recommendation,
+    services: Sequence[Prepared],
+    chosen: Mapping[str, int],
+    terms: Terms,
+    settings: SolverSettings,
+    running: InService,
+) -> Recommendation:
+    """Return the recommendation with what is said of the plan in service."""
+    assert found.plan is not None  # noqa: S101 - it has a plan
+    formulation, result = solved([one.willing() for one in services], terms, settings)
+    free, bill = dict(chosen), found.plan.model_dump()
+    if formulation is not None and result is not None and result.solution is not None:
+        choice = result.solution.choice
+        free = {one.name: formulation.candidate[one.name, choice[one.name]] for one in services}
+        bill = bill_of_all(services, free, result)
+    switch = switch_of(
+        services,
+        chosen,
+        free,
+        running,
+        running_usd_per_month=found.baseline.cost_usd_per_month,
+        bills=(found.plan.model_dump(), bill),
+    )
+    return found.model_copy(update={"switch": switch})
 
 
 def _common(
@@ -266,7 +295,9 @@ def _common(
 
 
 def _baseline(services: Sequence[Prepared]) -> Baseline:
-    bills = [bill_of(one.before.evaluation, one.before.plan, 0) for one in services]
+    together = [(one.before.evaluation, one.before.plan) for one in services]
+    apart = Shared.of([bill_of(*pair, 0) for pair in together], [pair[0] for pair in together])
+    in_service = any(one.running is not None for one in services)
     deployments = []
     for one in services:
         predicted = latencies(one.before.evaluation, one.before.plan, 0)
@@ -276,14 +307,17 @@ def _baseline(services: Sequence[Prepared]) -> Baseline:
         )
     return Baseline.model_validate(
         {
-            **Shared.of(bills, [one.evaluation for one in services]).bill_fields(),
+            **(bill_together(together) if in_service else apart.bill_fields()),
             "services": tuple(deployments),
             "keeps_limits": all(one.before.keeps_limits for one in services),
         }
     )
 
 
-def _summary(result: Result | None, settings: SolverSettings, columns: int) -> SolverSummary:
+def _summary(
+    result: Result | None, settings: SolverSettings, columns: int, *, reluctance: float = 0.0
+) -> SolverSummary:
+    """Return what the solver proved, of a cost without what stands against a change."""
     if result is None:
         return SolverSummary(
             name=settings.name, status="infeasible", objective=None, bound=None, gap_ratio=None, columns=0
@@ -292,11 +326,15 @@ def _summary(result: Result | None, settings: SolverSettings, columns: int) -> S
     return SolverSummary(
         name=report.name,
         status=report.status.value,
-        objective=report.objective,
-        bound=report.bound,
+        objective=_less(report.objective, reluctance),
+        bound=_less(report.bound, reluctance),
         gap_ratio=report.gap_ratio,
         columns=columns,
     )
+
+
+def _less(value: float | None, reluctance: float) -> float | None:
+    return value - reluctance if value is not None and reluctance else value
 
 
 def _without_plan(
@@ -314,7 +352,7 @@ def _without_plan(
         conflict = (
             explain_conflict(services[0].evaluation, terms)
             if alone
-            else explain_shared_conflict(services, terms)
+            else explain_shared_conflict([one.willing() for one in services], terms)
         )
     return Recommendation.model_validate(
         {
@@ -340,11 +378,13 @@ def _with_plan(
     shed: Sequence[str],
 ) -> Recommendation:
     baseline: Baseline = common["baseline"]
-    served = tuple(_service(one, chosen[one.name]) for one in services)
+    served = tuple(marked(service_of(one, chosen[one.name]), one.running) for one in services)
     plan = _plan(services, chosen, served, result, baseline)
     saved = baseline.cost_usd_per_month - plan.cost_usd_per_month
     first = services[0]
     alone = len(services) == 1 and not shed
+    against = sum(float(one.reluctance_usd_per_month[chosen[one.name]]) for one in services)
+    reluctance = against if terms.objective[0] == "cost" else 0.0
     worst = max(served, key=lambda service: service.accuracy_loss.expected_ratio)
     return Recommendation.model_validate(
         {
@@ -367,21 +407,17 @@ def _with_plan(
             )
             if alone
             else (),
-            "solver": _summary(result, SolverSettings(), formulation.columns),
-            "warnings": (*(_not_served(name) for name in shed), *warnings(plan, baseline)),
+            "solver": _summary(result, SolverSettings(), formulation.columns, reluctance=reluctance),
+            "warnings": (
+                *(_not_served(name) for name in shed),
+                *warnings(plan, baseline, in_service=any(one.running for one in services)),
+            ),
         }
     )
 
 
 def _not_served(name: str) -> str:
     return f"Machines or money are short: {name} has the lowest priority and is left out of this plan."
-
-
-def _service(one: Prepared, position: int) -> ServicePlan:
-    now = latencies(one.before.evaluation, one.before.plan, 0)
-    predicted = latencies(one.evaluation, one.plans, position)
-    checks = latency_checks(predicted, limits_s=one.terms.latency_s, today=now)
-    return service_plan(one.evaluation, one.plans, position, checks=checks, limits_ratio=one.terms.loss_ratio)
 
 
 def _plan(
@@ -391,11 +427,7 @@ def _plan(
     result: Result,
     baseline: Baseline,
 ) -> Plan:
-    bills = [bill_of(one.evaluation, one.plans, chosen[one.name]) for one in services]
-    shared = Shared.of(bills, [one.evaluation for one in services])
-    assert result.solution is not None  # noqa: S101 - a plan has a solution
-    pooled = shared.machines_usd_per_month - result.solution.purchase_cost_usd_per_month
-    fields = shared.bill_fields(pooled_usd_per_month=pooled if len(services) > 1 else 0.0)
+    fields = bill_of_all(services, chosen, result)
     running = fields["cost_usd_per_month"] - fields["amortised_usd_per_month"]
     saved = baseline.cost_usd_per_month - running
     payback = fields["one_time_usd"] / saved if saved > 0.0 else None

@@ -67,8 +67,14 @@ def _total_rows(plan: Plan, terms: Terms) -> list[Binding]:
     return rows
 
 
-def warnings(plan: Plan, baseline: Baseline) -> tuple[str, ...]:
-    """Return what a reader must know before acting."""
+def warnings(plan: Plan, baseline: Baseline, *, in_service: bool = False) -> tuple[str, ...]:
+    """Return what a reader must know before acting.
+
+    Args:
+        plan: What is recommended.
+        baseline: What serves today.
+        in_service: Whether that is a plan made earlier, which may well be kept.
+    """
     found = [
         text for service in plan.services for text in _service_warnings(service, named=len(plan.services) > 1)
     ]
@@ -77,7 +83,7 @@ def warnings(plan: Plan, baseline: Baseline) -> tuple[str, ...]:
             0,
             "Today's deployment is predicted to break the limits at the busiest hour, so the saving compares unlike services.",
         )
-    if plan.cost_usd_per_month >= baseline.cost_usd_per_month:
+    if not in_service and plan.cost_usd_per_month >= baseline.cost_usd_per_month:
         found.append("No plan within the limits is cheaper than today's.")
     return tuple(found)
 

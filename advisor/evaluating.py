@@ -85,11 +85,13 @@ class Asked:
         workload: What it serves.
         requirements: Its limits.
         priority: In its fleet.
+        prepare: What evaluates it; it is sent to the worker.
     """
 
     workload: Workload
     requirements: Requirements
     priority: int = 1
+    prepare: Callable[..., Prepared] = prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,6 @@ def evaluated(
 def verified(
     services: Sequence[Prepared],
     chosen: Mapping[str, int],
-    strategies: Sequence[Strategy],
     workers: Workers,
 ) -> None:
     """Evaluate the chosen candidate of each service once more, alone.
@@ -142,10 +143,10 @@ def verified(
     Raises:
         EvaluationDisagreement: One comes out differently.
     """
-    pairs = [(one, chosen[one.name]) for one in services]
+    pairs = [(one.willing(), chosen[one.name]) for one in services]
     if workers.executor is not None:
         pairs = [(only(one, at), 0) for one, at in pairs]
-    batches = [(pairs[start : start + BATCH], tuple(strategies)) for start in range(0, len(pairs), BATCH)]
+    batches = [pairs[start : start + BATCH] for start in range(0, len(pairs), BATCH)]
     workers.mapped(_verified, batches, count=len(services))
 
 
@@ -165,7 +166,11 @@ def condensed(one: Prepared, shared: Terms) -> Prepared:
         )
         return replace(one, evaluation=fresh)
     values = attribute_values(evaluation, one.plans, shared)
-    return _of(one, np.array(sharing_columns(one.case, values, shared)))
+    needed = {*sharing_columns(one.case, values, shared)}
+    if one.running is not None:  # and what would be chosen if nothing stood against a change
+        needed |= {*sharing_columns(one.willing().case, values, shared)}
+        needed |= set() if one.running.kept is None else {one.running.kept}
+    return _of(one, np.array(sorted(needed)))
 
 
 def only(one: Prepared, position: int) -> Prepared:
@@ -180,6 +185,7 @@ def _of(one: Prepared, positions: np.ndarray) -> Prepared:
         one,
         evaluation=one.evaluation.only(engines),
         plans=replace(plans, engine=row.astype(np.int64)),
+        running=one.running and one.running.take(positions),
         reduced=True,
     )
 
@@ -193,7 +199,7 @@ def _at_home(evaluation: Evaluation, catalog: Catalog) -> Evaluation:
 
 def _evaluated(batch: _Batch) -> list[Prepared]:
     services = (
-        prepared(
+        one.prepare(
             one.workload,
             one.requirements,
             batch.catalog,
@@ -206,8 +212,7 @@ def _evaluated(batch: _Batch) -> list[Prepared]:
     return [condensed(one, batch.shared) for one in services]
 
 
-def _verified(batch: tuple[Sequence[tuple[Prepared, int]], tuple[Strategy, ...]]) -> list[str]:
-    pairs, strategies = batch
-    for one, at in pairs:
-        verify(one.evaluation, one.plans, at, one.terms, strategies)
-    return [one.name for one, _ in pairs]
+def _verified(batch: Sequence[tuple[Prepared, int]]) -> list[str]:
+    for one, at in batch:
+        verify(one.evaluation, one.plans, at, one.terms, one.strategies)
+    return [one.name for one, _ in batch]

@@ -15,6 +15,8 @@ from advisor.requirements import Requirements
 from advisor.traffic import RateQuantiles
 from advisor.workload import Workload
 
+Source = Workload | Mapping[str, Any] | str | Path
+"""A workload, a mapping with its fields, a path, or the name of an example."""
 OWN_KEYS = ("base", "priority", "requirements")
 HOURS_OF_A_DAY = 24
 
@@ -33,6 +35,13 @@ class Service:
     requirements: Mapping[str, Any]
     priority: int = 1
 
+    def over(self, requirements: Requirements) -> Requirements:
+        """Return the fleet's requirements with the service's own over them."""
+        if not self.requirements:
+            return requirements
+        own = Requirements.load(self.requirements)
+        return requirements.model_copy(update={name: getattr(own, name) for name in own.model_fields_set})
+
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
@@ -41,7 +50,20 @@ class Fleet:
     services: tuple[Service, ...]
 
     @classmethod
-    def load(cls, sources: Sequence[str | Path | Mapping[str, Any] | Workload]) -> Fleet:
+    def read(cls, source: Source | Sequence[Source] | Fleet) -> Fleet:
+        """Return the fleet of one service or of several, traffic in the same hours.
+
+        Raises:
+            InputError: Something cannot be read, or two services have one name.
+        """
+        if isinstance(source, Fleet):
+            return source.aligned()
+        if isinstance(source, Workload | str | Path | Mapping):
+            return cls.load([source]).aligned()
+        return cls.load(list(source)).aligned()
+
+    @classmethod
+    def load(cls, sources: Sequence[Source]) -> Fleet:
         """Return the fleet of some workload files, mappings, examples, or files with `services:`.
 
         Raises:
@@ -91,7 +113,7 @@ def is_fleet(source: object) -> bool:
     return False
 
 
-def _services(source: str | Path | Mapping[str, Any] | Workload) -> list[Service]:
+def _services(source: Source) -> list[Service]:
     if not is_fleet(source):
         return [Service(Workload.load(source), {})]
     document = Document("fleet", dict(source)) if isinstance(source, Mapping) else read_document(source)  # type: ignore[arg-type]

@@ -88,13 +88,22 @@ def joined(parts: list[Plans]) -> Plans:
     )
 
 
-def feasible_plans(evaluation: Evaluation, terms: Terms) -> Plans:
-    """Return every candidate that meets the terms of a single service, but for its totals, in a fixed order."""
+def feasible_plans(evaluation: Evaluation, terms: Terms, *, also: int | None = None) -> Plans:
+    """Return every candidate that meets the terms of a single service, but for its totals, in a fixed order.
+
+    Args:
+        evaluation: Of the candidates.
+        terms: What must hold.
+        also: An engine to return, where it meets the terms, even if another is never worse.
+    """
     keep = evaluation.accepted(terms)
     if terms.max_memory_bytes is not None:
         keep = keep & (evaluation.serving.replica.memory_bytes <= terms.max_memory_bytes)
     capacity = evaluation.capacity_requests_per_s(terms.latency_limits, keep, confidence=terms.confidence)
-    return plans_at(evaluation, terms, capacity, undominated(evaluation, capacity))
+    engines = undominated(evaluation, capacity)
+    if also is not None and (capacity[also] > 0.0).any():
+        engines = np.union1d(engines, [also])
+    return plans_at(evaluation, terms, capacity, engines)
 
 
 def plans_at(

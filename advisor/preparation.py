@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from advisor.baseline import Today, today
 from advisor.candidates import Selection, compose
@@ -17,6 +20,42 @@ from advisor.strategy import Strategy
 from advisor.terms import Terms, resolve
 from advisor.workload import Workload
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from advisor.recommendation import ServicePlan
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What is in service of a plan made earlier, and what stands against each candidate that would replace it.
+
+    Args:
+        stored: The service as it was recommended.
+        now: The same choices under today's traffic and prices; `None` where they cannot be deployed any more.
+        kept: Position of those choices among the candidates; `None` where they do not keep the terms.
+        margin_usd_per_month: What each candidate must save beyond its cost; zero for the one in service.
+        idle_usd: What is left to pay for reserved machines that each candidate leaves idle.
+        why: Why the choices do not keep the terms; empty where they do.
+    """
+
+    stored: ServicePlan
+    now: ServicePlan | None
+    kept: int | None
+    margin_usd_per_month: NDArray[np.float64]
+    idle_usd: NDArray[np.float64]
+    why: str = ""
+
+    def take(self, positions: NDArray[np.int64]) -> Running:
+        """Return the same beside some of the candidates, the one in service among them."""
+        at = None if self.kept is None else int(np.flatnonzero(positions == self.kept)[0])
+        return replace(
+            self,
+            kept=at,
+            margin_usd_per_month=self.margin_usd_per_month[positions],
+            idle_usd=self.idle_usd[positions],
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -28,8 +67,10 @@ class Prepared:
         before: What serves it today.
         plans: Candidates that meet its terms, but for totals.
         requirements: What the terms were resolved from.
+        strategies: Strategies that were considered for it.
         priority: 1 is served first where machines or money are short.
         reduced: Whether candidates that a fleet's program never needs were left out.
+        running: What is in service of an earlier plan; `None` where there is none.
     """
 
     terms: Terms
@@ -37,8 +78,10 @@ class Prepared:
     before: Today
     plans: Plans
     requirements: Requirements
+    strategies: tuple[Strategy, ...]
     priority: int = 1
     reduced: bool = False
+    running: Running | None = None
 
     @property
     def name(self) -> str:
@@ -47,8 +90,21 @@ class Prepared:
 
     @property
     def case(self) -> Case:
-        """The service as the formulation takes it."""
-        return Case(self.evaluation, self.plans, self.terms, self.reduced)
+        """The service as the formulation takes it: what stands against a change is a part of its cost."""
+        own = self.plans.own_usd_per_month + self.reluctance_usd_per_month
+        return Case(self.evaluation, replace(self.plans, own_usd_per_month=own), self.terms, self.reduced)
+
+    @property
+    def reluctance_usd_per_month(self) -> NDArray[np.float64]:
+        """What stands against each candidate beside its bill: margin, and idle reserved machines over the horizon."""
+        if self.running is None:
+            return np.zeros(len(self.plans))
+        idle = self.running.idle_usd / self.evaluation.workload.horizon_months
+        return np.asarray(self.running.margin_usd_per_month + idle, dtype=np.float64)
+
+    def willing(self) -> Prepared:
+        """Return the service with nothing that stands against a change but what the change costs."""
+        return replace(self, running=None)
 
 
 def prepared(
@@ -79,7 +135,8 @@ def prepared(
     candidates = compose(workload, requirements, strategies, machines)
     evaluation = Evaluation(workload, catalog, candidates, measured)
     before = today(workload, terms, catalog, strategies)
-    return Prepared(terms, evaluation, before, feasible_plans(evaluation, terms), requirements, priority)
+    plans = feasible_plans(evaluation, terms)
+    return Prepared(terms, evaluation, before, plans, requirements, tuple(strategies), priority)
 
 
 def considered_machines(

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from advisor.api import Source, decided
+from advisor.api import decided
 from advisor.errors import InputError, UnknownName
 from advisor.evaluating import Workers
+from advisor.fleet import Source
 from advisor.insight.outcomes import Comparison, Explanation, FrontierAnswer, WhatIf
 from advisor.latency import LATENCY_KEYS
 from advisor.scenario import Scenario
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from advisor.requirements import Requirements
     from advisor.solver import SolverSettings
     from advisor.strategy import Strategy
+    from advisor.switching import Current
 
 ACCURACY, CONFIDENCE = "max_accuracy_loss", "confidence"
 MOST_VALUES = 200
@@ -37,6 +39,7 @@ def explain(
     requirements: Requirements | None = None,
     *,
     full: bool = False,
+    current: Current | Recommendation | str | Path | None = None,
     catalog: Catalog | None = None,
     strategies: Sequence[Strategy] | None = None,
     solver: SolverSettings | None = None,
@@ -51,6 +54,8 @@ def explain(
         requirements: As for `recommend`.
         full: Also frontiers, the price of each promise, the sensitivity and the robustness, which take some seconds;
             else why, what each change saves, the roll-out and near-optimal plans.
+        current: As for `recommend`; there is no insight beside a plan in service, as insights explain the way from the
+            workload's `serving`.
         catalog: Machines and prices; the embedded ones by default.
         strategies: Strategies to consider; the installed ones by default.
         solver: Solver, time limit and gap.
@@ -77,8 +82,9 @@ def explain(
         solver=solver,
         workers=Workers(executor, progress),
         today_date=today_date,
+        current=current,
     )
-    if len(found.services) != 1 or not found.chosen:
+    if len(found.services) != 1 or not found.chosen or current is not None:
         return Explanation(recommendation=found.recommendation, insights=None)
     from advisor.insight import insights
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from advisor.billing.results import WholeBill
 from advisor.errors import InfeasibleError
+from advisor.switch import Switch
 
 SCHEMA_VERSION = "1.0"
 
@@ -40,7 +41,9 @@ class Choice(_Result):
     option: str
     title: str
     changed: bool
-    """False where today's setting is kept."""
+    """False where the setting of the workload's `serving` is kept."""
+    in_service: bool = False
+    """Whether the plan in service has it already, so that nothing is to do."""
     steps: tuple[str, ...] = ()
     artefacts: Mapping[str, str] = {}
     """What to paste, by place."""
@@ -48,6 +51,11 @@ class Choice(_Result):
     sources: tuple[str, ...] = ()
     """Sources of the numbers in words; those that begin with `assumed` were neither measured nor published."""
     evidence: tuple[EvidenceNote, ...] = ()
+
+    @property
+    def to_do(self) -> bool:
+        """Whether somebody has to do it."""
+        return self.changed and not self.in_service
 
 
 class AccuracyLoss(_Result):
@@ -332,6 +340,8 @@ class Recommendation(_Result):
     binding: tuple[Binding, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
     conflict: Conflict | None = None
+    switch: Switch | None = None
+    """Where a plan in service was given: whether to change it; `baseline` is that plan then."""
     measured: tuple[str, ...] = ()
     """What each of your own measurements says, and whether it settles the limits, whether or not its option is chosen."""
     next_measurement: NextMeasurement | None = None

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from advisor.conflict import explain_conflict
 from advisor.evaluation import Evaluation
-from advisor.formulation import formulate
+from advisor.explanation import bill_of, latencies, latency_checks, service_plan
+from advisor.formulation import Case, formulate
+from advisor.plans import Plans
 from advisor.preparation import Prepared
-from advisor.recommendation import Bill, Conflict, Repair
+from advisor.recommendation import Bill, Conflict, Repair, ServicePlan
 from advisor.requirements import Requirements
 from advisor.solver import Repair as ProgramRepair
+from advisor.solver import Result, SolverSettings, solve
 from advisor.solver import conflict as program_conflict
 from advisor.terms import Terms
 from advisor.units import format_usd
@@ -73,6 +76,38 @@ class Shared:
             "carbon_g_per_kwh": sum(grams) / len(grams),
             "carbon_source": "; ".join(dict.fromkeys(bill.carbon_source for bill in self.bills)),
         }
+
+
+def service_of(one: Prepared, position: int) -> ServicePlan:
+    """Return a candidate of a service as what is recommended for it."""
+    now = latencies(one.before.evaluation, one.before.plan, 0)
+    predicted = latencies(one.evaluation, one.plans, position)
+    checks = latency_checks(predicted, limits_s=one.terms.latency_s, today=now)
+    return service_plan(one.evaluation, one.plans, position, checks=checks, limits_ratio=one.terms.loss_ratio)
+
+
+def bill_of_all(services: Sequence[Prepared], chosen: Mapping[str, int], result: Result) -> dict[str, Any]:
+    """Return the fields of one bill for the candidates that a program chose, machines bought together."""
+    bills = [bill_of(one.evaluation, one.plans, chosen[one.name]) for one in services]
+    shared = Shared.of(bills, [one.evaluation for one in services])
+    assert result.solution is not None  # noqa: S101 - something was chosen
+    pooled = shared.machines_usd_per_month - result.solution.purchase_cost_usd_per_month
+    return shared.bill_fields(pooled_usd_per_month=pooled if len(services) > 1 else 0.0)
+
+
+def bill_together(pairs: Sequence[tuple[Evaluation, Plans]]) -> dict[str, Any]:
+    """Return the fields of one bill for services whose plans are given, machines bought together.
+
+    Args:
+        pairs: Evaluation of each service, and its plan, the first one.
+    """
+    shared = Shared.of([bill_of(one, plans, 0) for one, plans in pairs], [one for one, _ in pairs])
+    if len(pairs) == 1:
+        return shared.bill_fields()
+    cases = [Case(one, plans, Terms()) for one, plans in pairs]
+    solution = solve(formulate(cases, Terms()).program, SolverSettings()).solution
+    pooled = shared.machines_usd_per_month - solution.purchase_cost_usd_per_month if solution else 0.0
+    return shared.bill_fields(pooled_usd_per_month=pooled)
 
 
 def explain_shared_conflict(services: Sequence[Prepared], terms: Terms) -> Conflict:

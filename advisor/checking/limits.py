@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from advisor.checking.again import Again
 from advisor.checking.results import RequirementCheck
 from advisor.recommendation import AccuracyLoss, Bill, LatencyCheck
+from advisor.switching import Again
 from advisor.terms import Terms
 from advisor.units import format_bytes, format_ratio, format_seconds, format_usd
 

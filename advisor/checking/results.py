@@ -52,7 +52,7 @@ class CheckResult(_Result):
 
     schema_version: str = "1.0"
     status: Literal["best", "infeasible", "drifted"]
-    """`best`: within the tolerance; `infeasible`: it breaks a requirement; `drifted`: switching pays."""
+    """`best`: no change pays; `infeasible`: it breaks a requirement; `drifted`: switching pays."""
     summary: str
     tolerance_ratio: float
     workload: str
@@ -63,14 +63,16 @@ class CheckResult(_Result):
     running_usd_per_month: float | None
     """Without one-time costs, which are spent."""
     fresh_usd_per_month: float | None
-    """Cost of what would be recommended now, one-time costs included; null where nothing meets the requirements."""
+    """Cost of the best change, what it costs once spread over the horizon; null where nothing meets the requirements."""
     fresh_running_usd_per_month: float | None
     saving_usd_per_month: float
-    """Running cost of the stored plan less that of the fresh one; 0 where they cannot be compared."""
+    """Running cost of the stored plan less that of the best change; 0 where they cannot be compared."""
     horizon_months: float
     saving_over_horizon_usd: float
     switching_cost_usd: float
-    """One-time cost of the fresh plan's options that the stored plan has not got."""
+    """One-time work of what the fresh plan changes."""
+    needed_usd_per_month: float
+    """Saving from which on the switch pays: its cost over the horizon, and the margin; see `advisor.switching`."""
     requirements: tuple[RequirementCheck, ...]
     services: tuple[ServiceCheck, ...]
     changes: tuple[str, ...]

@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from advisor.api import Source, recommend
+from advisor.api import recommend
 from advisor.catalog import Catalog
-from advisor.checking.again import Again, evaluated_again, one_time_usd
 from advisor.checking.limits import service_checks, shared_checks
 from advisor.checking.results import CheckResult, RequirementCheck, ServiceCheck
-from advisor.checking.services import fleet_today, own_requirements
-from advisor.errors import InputError
-from advisor.fleet import Fleet, Service
-from advisor.formulation import Case, formulate
+from advisor.fleet import Fleet, Source
 from advisor.provenance import inputs_digest
 from advisor.recommendation import Bill, Plan, Recommendation, ServicePlan
 from advisor.registry import installed_strategies
 from advisor.requirements import Requirements
-from advisor.sharing import Shared
-from advisor.solver import SolverSettings, solve
+from advisor.sharing import bill_together
+from advisor.solver import SolverSettings
 from advisor.stored import load_plan
+from advisor.switch import ServiceSwitch, Switch
+from advisor.switching import TOLERANCE_RATIO, Again, Current, evaluated_again, fleet_today
 from advisor.terms import Terms
 from advisor.units import format_ratio, format_usd
 
 if TYPE_CHECKING:
     from advisor.strategy import Strategy
-
-TOLERANCE_RATIO = 0.02
-"""Saving, as a share of the stored plan's running cost, below which a cheaper plan is not worth a change: assumed."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +39,6 @@ class _Today:
     fresh: Recommendation
     bill: Bill | None
     terms: Terms
-    switching_cost_usd: float
 
     @property
     def plan(self) -> Plan:
@@ -64,14 +58,9 @@ class _Today:
         return tuple(one.stored for one in self.found)
 
     @property
-    def horizon_months(self) -> float:
-        return self.fleet.services[0].workload.horizon_months
-
-    @property
-    def saving_usd_per_month(self) -> float:
-        if self.bill is None or self.comparable is None:
-            return 0.0
-        return _running(self.bill) - _running(self.comparable)
+    def switch(self) -> Switch | None:
+        """What a change would bring; `None` where it cannot be compared."""
+        return self.fresh.switch if self.bill is not None and self.comparable is not None else None
 
 
 def check(
@@ -87,12 +76,9 @@ def check(
     """Return whether a stored plan is still the one to run.
 
     Its choices are evaluated again, exactly those on its machine, with the replicas that they need under today's
-    workload, prices, evidence and calibration, and compared with a fresh recommendation. The plan is taken to be in
-    service: what it cost once is spent. It has drifted where a fresh plan pays the switch over the horizon,
-
-        (running cost of the stored plan - running cost of the fresh one) x months > switching cost,
-
-    and what is left of the saving a month is more than `tolerance_ratio` of the stored plan's running cost.
+    workload, prices, evidence and calibration. The plan is taken to be in service: what it cost once is spent. It has
+    drifted where a recommendation with it as `current` changes it: where, over the horizon, a saving pays the switch
+    and the margin that `advisor.switching` asks for.
 
     Args:
         stored: A recommendation, or the file of one.
@@ -112,14 +98,13 @@ def check(
         >>> check(recommend("small-cnn", Requirements(max_accuracy_loss="1%"))).status
         'best'
     """
-    if not 0.0 <= tolerance_ratio < 1.0:
-        raise InputError(f"tolerance: got {tolerance_ratio:g}; expected a share from 0 to 1, such as 2%")
     plan = load_plan(stored)
+    current = Current(plan, tolerance_ratio=tolerance_ratio)
     assert plan.inputs is not None  # noqa: S101 - `load_plan` refuses others
     asked = requirements or Requirements.load(plan.inputs.requirements)
-    fleet, notes = fleet_today(plan, plan.inputs, workload)
+    fleet, notes = fleet_today(plan, workload)
     strategies = tuple(strategies if strategies is not None else installed_strategies())
-    today = _evaluated(plan, fleet, asked, catalog or Catalog.load(), strategies, solver)
+    today = _evaluated(plan, current, fleet, asked, catalog or Catalog.load(), strategies, solver)
     if catalog is None and any(
         line.price_kind == "user" for service in today.plan.services for line in service.purchases
     ):
@@ -129,6 +114,7 @@ def check(
 
 def _evaluated(
     stored: Recommendation,
+    current: Current,
     fleet: Fleet,
     requirements: Requirements,
     catalog: Catalog,
@@ -142,7 +128,7 @@ def _evaluated(
         evaluated_again(
             plan,
             by_name[plan.name].workload,
-            own_requirements(by_name[plan.name], requirements),
+            by_name[plan.name].over(requirements),
             catalog,
             strategies,
             alone=alone,
@@ -151,7 +137,9 @@ def _evaluated(
     )
     terms = found[0].terms if alone and found[0].terms else Terms()
     terms = replace(terms, totals=requirements.limited_attributes(), quotas=dict(requirements.quotas))
-    fresh = recommend(fleet, requirements, catalog=catalog, strategies=strategies, solver=solver)
+    fresh = recommend(
+        fleet, requirements, current=current, catalog=catalog, strategies=strategies, solver=solver
+    )
     return _Today(
         stored=stored,
         fleet=fleet,
@@ -160,7 +148,6 @@ def _evaluated(
         fresh=fresh,
         bill=_bill(found),
         terms=terms,
-        switching_cost_usd=_switching_cost_usd(found, fresh, by_name, catalog, strategies),
     )
 
 
@@ -168,44 +155,8 @@ def _bill(found: Sequence[Again]) -> Bill | None:
     """Return one bill for the stored plan, machines bought together; `None` where a service cannot be served."""
     if not all(one.carries for one in found):
         return None
-    bills = [one.bill for one in found if one.bill is not None]
-    prepared = [one.prepared for one in found if one.prepared is not None]
-    plans = [one.plans for one in found if one.plans is not None]
-    if len(bills) == 1:
-        return bills[0]
-    shared = Shared.of(bills, [one.evaluation for one in prepared])
-    cases = [Case(one.evaluation, own, Terms()) for one, own in zip(prepared, plans, strict=True)]
-    solution = solve(formulate(cases, Terms()).program, SolverSettings()).solution
-    pooled = shared.machines_usd_per_month - solution.purchase_cost_usd_per_month if solution else 0.0
-    return Bill.model_validate(shared.bill_fields(pooled_usd_per_month=pooled))
-
-
-def _switching_cost_usd(
-    found: Sequence[Again],
-    fresh: Recommendation,
-    services: Mapping[str, Service],
-    catalog: Catalog,
-    strategies: Sequence[Strategy],
-) -> float:
-    """Return the one-time cost of the fresh plan's options that the stored plan has not got, in USD."""
-    if fresh.plan is None:
-        return 0.0
-    by_name = {one.stored.name: one for one in found}
-    total = 0.0
-    for plan in fresh.plan.services:
-        one = by_name.get(plan.name)
-        if one is None or one.prepared is None:
-            continue
-        has = {(choice.strategy, choice.option) for choice in one.stored.choices}
-        machine = catalog.instance(plan.instance_type, plan.provider, plan.region)
-        workload = services[plan.name].workload
-        for strategy in strategies:
-            options = {option.id: option for option in strategy.options(workload, machine)}
-            new = [
-                c for c in plan.choices if c.strategy == strategy.name and (c.strategy, c.option) not in has
-            ]
-            total += sum(one_time_usd(options[c.option], one.prepared.evaluation) for c in new)
-    return total
+    pairs = [(one.prepared.evaluation, one.plans) for one in found if one.prepared and one.plans]
+    return Bill.model_validate(bill_together(pairs))
 
 
 def _running(bill: Bill) -> float:
@@ -216,29 +167,19 @@ def _result(today: _Today, tolerance_ratio: float, notes: Sequence[str]) -> Chec
     rows = [row for one in today.found for row in service_checks(one)]
     rows += shared_checks(today.found, today.bill, today.terms)
     broken = [row for row in rows if not row.kept]
-    saving, months = today.saving_usd_per_month, today.horizon_months
-    left = saving - today.switching_cost_usd / months
-    running = _running(today.bill) if today.bill else 0.0
     status: Literal["best", "infeasible", "drifted"] = "best"
     if broken:
         status = "infeasible"
-    elif saving * months > today.switching_cost_usd and left > tolerance_ratio * running:
+    elif today.switch is not None and today.switch.action == "change":
         status = "drifted"
-    plan, fresh = today.plan, today.fresh.plan
     fields: dict[str, Any] = {
         "status": status,
-        "summary": _summary(today, status, broken, left, tolerance_ratio),
+        "summary": _summary(today, status, broken),
         "tolerance_ratio": tolerance_ratio,
         "workload": today.stored.workload,
-        "stored_usd_per_month": plan.cost_usd_per_month,
+        "stored_usd_per_month": today.plan.cost_usd_per_month,
         "cost_usd_per_month": today.bill.cost_usd_per_month if today.bill else None,
-        "running_usd_per_month": running if today.bill else None,
-        "fresh_usd_per_month": fresh.cost_usd_per_month if fresh else None,
-        "fresh_running_usd_per_month": _running(fresh) if fresh else None,
-        "saving_usd_per_month": saving,
-        "horizon_months": months,
-        "saving_over_horizon_usd": saving * months,
-        "switching_cost_usd": today.switching_cost_usd,
+        **_money(today),
         "requirements": tuple(rows),
         "services": tuple(_service(one, today.fresh) for one in today.found),
         "changes": tuple(_changes(today)),
@@ -247,9 +188,28 @@ def _result(today: _Today, tolerance_ratio: float, notes: Sequence[str]) -> Chec
     return CheckResult.model_validate(fields)
 
 
-def _summary(
-    today: _Today, status: str, broken: Sequence[RequirementCheck], left: float, tolerance_ratio: float
-) -> str:
+def _money(today: _Today) -> dict[str, float | None]:
+    """Return the amounts of the verdict: the running plan, and the best change to it."""
+    switch, fresh = today.switch, today.fresh.plan
+    saving, once = (switch.saving_usd_per_month, switch.switching_usd) if switch else (0.0, 0.0)
+    months = today.fleet.services[0].workload.horizon_months
+    running = _running(today.bill) if today.bill else None
+    after = _running(fresh) if fresh else None
+    if switch is not None and running is not None:
+        after = running - saving
+    return {
+        "running_usd_per_month": running,
+        "fresh_usd_per_month": None if after is None else after + once / months,
+        "fresh_running_usd_per_month": after,
+        "saving_usd_per_month": saving,
+        "horizon_months": months,
+        "saving_over_horizon_usd": saving * months,
+        "switching_cost_usd": once,
+        "needed_usd_per_month": switch.needed_usd_per_month if switch else 0.0,
+    }
+
+
+def _summary(today: _Today, status: str, broken: Sequence[RequirementCheck]) -> str:
     fresh = today.fresh.plan
     if status == "infeasible":
         names = ", ".join(
@@ -261,22 +221,27 @@ def _summary(
             else "nothing else meets the requirements either"
         )
         return f"The stored plan no longer meets the requirements ({names}); {instead}."
-    if status == "drifted":
-        assert fresh is not None  # noqa: S101 - compared with it
-        return (
-            f"A cheaper plan pays the switch: it runs at {format_usd(_running(fresh))} a month instead of "
-            f"{format_usd(today.saving_usd_per_month + _running(fresh))}; {format_usd(left)} a month are left after "
-            f"{format_usd(today.switching_cost_usd)} to switch, spread over {today.horizon_months:g} months."
-        )
-    if fresh is None:
+    switch = today.switch
+    if fresh is None or switch is None:
         return "The stored plan meets the requirements; the solver found no other plan to compare with."
-    return f"The stored plan is still the best within {format_ratio(tolerance_ratio)}."
+    saves = f"saves {format_usd(switch.saving_usd_per_month)} a month"
+    if status == "drifted":
+        return (
+            f"A cheaper plan pays the switch: it {saves}, and {format_usd(switch.needed_usd_per_month)} would be "
+            f"enough: {format_usd(switch.switching_usd)} to switch spread over {switch.horizon_months:g} months, and "
+            "what may go wrong."
+        )
+    if any(one.instead for one in switch.services):
+        return (
+            f"The stored plan is still the one to run: the cheapest other one {saves}, and it would have to save "
+            f"more than {format_usd(switch.needed_usd_per_month)} to pay the switch and what may go wrong."
+        )
+    return "The stored plan is still the best."
 
 
 def _service(one: Again, fresh: Recommendation) -> ServiceCheck:
     now = one.now if one.carries else None
-    services = fresh.plan.services if fresh.plan else ()
-    other = next((service for service in services if service.name == one.stored.name), None)
+    other = _fresh(one.stored.name, fresh)
     return ServiceCheck(
         name=one.stored.name,
         instance_type=one.stored.instance_type,
@@ -286,8 +251,14 @@ def _service(one: Again, fresh: Recommendation) -> ServiceCheck:
         instances_peak_stored=one.stored.instances_peak,
         instances_peak=now.instances_peak if now else None,
         fresh_instance_type=other.instance_type if other else None,
-        fresh_choices=_choices(other) if other else (),
+        fresh_choices=other.choices if other else (),
     )
+
+
+def _fresh(name: str, fresh: Recommendation) -> ServiceSwitch | None:
+    """Return the best change to a service; `None` where it would not be served."""
+    services = fresh.switch.services if fresh.switch else ()
+    return next((one for one in services if one.name == name), None)
 
 
 def _choices(plan: ServicePlan) -> tuple[str, ...]:
@@ -329,12 +300,8 @@ def _notes(today: _Today) -> list[str]:
         found.append(
             "`inputs` of the plan was changed after the plan was made; it may not be what it was made for."
         )
-    if today.requirements.objective[0] != "cost":
-        found.append(
-            f"The plan was chosen for {today.requirements.objective[0]}; only costs are compared here."
-        )
+    if today.fresh.switch is not None:
+        found += today.fresh.switch.notes
     if today.fresh.plan is not None and today.comparable is None:
         found.append("The fresh plan leaves services out, so costs are not compared.")
-    if any(one.stored.purchase.startswith("reserved") for one in today.found):
-        found.append("What is left to pay of reserved machines is not in the switching cost.")
     return found

@@ -108,8 +108,9 @@ def _money(result: CheckResult) -> list[tuple[str, str]]:
         ("Cost a month, stored", amount(result.stored_usd_per_month)),
         ("Cost a month, now", amount(result.cost_usd_per_month)),
         ("Cost a month, fresh", amount(result.fresh_usd_per_month)),
-        (f"Saving in {result.horizon_months:g} months", amount(result.saving_over_horizon_usd)),
         ("Cost to switch", amount(result.switching_cost_usd)),
+        ("Saving a month", amount(result.saving_usd_per_month)),
+        ("Needed to switch", amount(result.needed_usd_per_month)),
         ("Tolerance", format_ratio(result.tolerance_ratio)),
     ]
 

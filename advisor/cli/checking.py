@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from advisor.cli.application import app
-from advisor.cli.flags import requirement_values, with_requirement_flags
+from advisor.cli.flags import ratio, requirement_values, with_requirement_flags
 from advisor.cli.output import check_output
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def check(
         if workload
         else None,
         requirements=_changed(plan, requirements),
-        tolerance_ratio=_ratio(tolerance),
+        tolerance_ratio=ratio(tolerance, "--tolerance"),
         catalog=Catalog.load().with_overrides(*catalog) if catalog else None,
     )
     typer.echo(_shown(result, format, plan), nl=False)
@@ -108,16 +108,6 @@ def check(
         typer.echo(f"Wrote {output}", err=True)
     if result.exit_code:
         raise typer.Exit(result.exit_code)
-
-
-def _ratio(text: str) -> float:
-    from advisor.errors import InputError
-    from advisor.units import RATIO
-
-    try:
-        return float(RATIO.read(text))
-    except ValueError as error:
-        raise InputError(f"--tolerance: {error}") from None
 
 
 def _changed(plan: Path, flags: Mapping[str, Any]) -> Requirements | None:

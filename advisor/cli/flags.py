@@ -228,3 +228,22 @@ def _quota(text: str) -> tuple[str, int]:
             f"--quota: got '{text}'; expected a machine and a whole number, such as p5.48xlarge=4"
         )
     return name.strip(), int(count)
+
+
+def ratio(text: str, flag: str) -> float:
+    """Return the share that a flag was given.
+
+    Raises:
+        InputError: It is no share.
+
+    Example:
+        >>> ratio("2%", "--tolerance")
+        0.02
+    """
+    from advisor.errors import InputError
+    from advisor.units import RATIO
+
+    try:
+        return float(RATIO.read(text))
+    except ValueError as error:
+        raise InputError(f"{flag}: {error}") from None

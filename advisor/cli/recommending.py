@@ -10,7 +10,7 @@ import typer
 
 from advisor.cli.application import Example, app, say_example, workload_source
 from advisor.cli.executors import executor_named
-from advisor.cli.flags import requirement_values, with_requirement_flags
+from advisor.cli.flags import ratio, requirement_values, with_requirement_flags
 from advisor.cli.output import check_output, is_coloured, terminal_width, with_progress
 
 
@@ -51,6 +51,38 @@ def recommend(
         list[Path] | None,
         typer.Option("--catalog", help="CSV with your own machines or prices, over the built-in ones."),
     ] = None,
+    current: Annotated[
+        Path | None,
+        typer.Option(
+            "--current",
+            help="Plan in service, written with -o plan.json: a change must pay the switch from there.",
+            rich_help_panel="Plan in service",
+        ),
+    ] = None,
+    tolerance: Annotated[
+        str,
+        typer.Option(
+            "--tolerance",
+            help="With --current: saving that is not worth a change, as a share of the running cost.",
+            rich_help_panel="Plan in service",
+        ),
+    ] = "2%",
+    sure: Annotated[
+        str,
+        typer.Option(
+            "--sure",
+            help="With --current: probability with which the saving must be real; 50% is on average.",
+            rich_help_panel="Plan in service",
+        ),
+    ] = "90%",
+    months_left: Annotated[
+        float,
+        typer.Option(
+            "--months-left",
+            help="With --current: months that remain to be paid of what it reserved.",
+            rich_help_panel="Plan in service",
+        ),
+    ] = 0.0,
     solver: Annotated[
         str, typer.Option("--solver", help="Solver of the program: highs, cbc, ...", rich_help_panel="Solver")
     ] = "highs",
@@ -101,6 +133,7 @@ def recommend(
                 Requirements.load(requirement_values(requirements)),
                 explained=full or page,
                 full=full,
+                current=_current(current, tolerance, sure, months_left),
                 catalog=Catalog.load().with_overrides(*catalog) if catalog else None,
                 solver=_settings(solver, time_limit, gap),
                 executor=workers,
@@ -114,6 +147,14 @@ def recommend(
         _write(result, output, force=force, insights=insights)
     if result.plan is None:
         raise typer.Exit(3)
+
+
+def _current(plan: Path | None, tolerance: str, sure: str, months_left: float) -> Any:
+    if plan is None:
+        return None
+    from advisor.switching import Current
+
+    return Current(plan, ratio(tolerance, "--tolerance"), ratio(sure, "--sure"), months_left)
 
 
 def _answered(

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from advisor.recommendation import AccuracyLoss, Baseline, Choice, LatencyCheck, Plan, Recommendation, Repair
+from advisor.report import switching
 from advisor.report.references import References
 from advisor.report.words import (
     better,
@@ -51,8 +52,8 @@ class Figure:
 
 
 def changed(plan: Plan) -> tuple[Choice, ...]:
-    """Return every choice that differs from today, in the order of the services."""
-    return tuple(choice for service in plan.services for choice in service.choices if choice.changed)
+    """Return every choice that somebody has to make true, in the order of the services."""
+    return tuple(choice for service in plan.services for choice in service.choices if choice.to_do)
 
 
 def headline(recommendation: Recommendation) -> tuple[str, str]:
@@ -60,11 +61,16 @@ def headline(recommendation: Recommendation) -> tuple[str, str]:
     plan = recommendation.plan
     if plan is None:
         return _no_plan(recommendation), ""
-    changes = [choice.title for choice in changed(plan)]
+    switch = recommendation.switch
+    changes = (
+        [choice.title for choice in changed(plan)] if switch is None else list(switching.changes(switch))
+    )
     how = f"{counted(len(changes), 'change')}: {' · '.join(map(uncapital, changes))}." if changes else ""
     if len(plan.services) > 1 and changes:
         how = f"{counted(len(changes), 'change')} to {counted(len(plan.services), 'service')}."
     workload, cost = clean(recommendation.workload), monthly(plan.cost_usd_per_month)
+    if switch is not None and switch.action == "keep":
+        return f"Keep the plan in service for {workload}: nothing pays a change.", ""
     if keeps_today(recommendation):
         return (
             f"Keep today's deployment of {workload}: nothing {better(recommendation.objective)} meets the requirements.",
@@ -139,6 +145,11 @@ def lead(recommendation: Recommendation) -> str:
             else ""
         )
         return f"{relax}{below}".strip() or f"{considered} were considered."
+    if recommendation.status == "optimal" and recommendation.switch is not None:
+        return (
+            f"Proven: of {considered}, none is {better(recommendation.objective)} once the change is paid and what "
+            "may go wrong is counted."
+        )
     if recommendation.status == "optimal":
         return f"Proven: of {considered}, none that meets every requirement is {better(recommendation.objective)}."
     away = recommendation.solver.gap_ratio
@@ -264,7 +275,11 @@ def monday(recommendation: Recommendation) -> tuple[str, ...]:
             f"{monthly(r.cost_usd_per_month)} on {clean(r.instance_type)}."
             for r in repairs[:MONDAY]
         )
-    if keeps_today(recommendation):
+    switch = recommendation.switch
+    kept = (
+        switch.action == "keep" and not any(one.differences for one in switch.services) if switch else False
+    )
+    if kept or keeps_today(recommendation):
         return ("Change nothing; ask again when traffic, prices or limits change.",)
     return tuple(_first_steps(recommendation, plan))[:MONDAY]
 
@@ -274,6 +289,7 @@ def _first_steps(recommendation: Recommendation, plan: Plan) -> Iterator[str]:
     for service in plan.services:
         if service.instance_type != recommendation.baseline.of(service.name).instance_type:
             yield f"Make sure that {machines(service.instances_peak, service.instance_type)} are within your quota at {clean(service.provider)} in {clean(service.region)}."
+    yield from switching.taken_back(recommendation)
     named = len(plan.services) > 1
     steps = [
         (
@@ -282,7 +298,7 @@ def _first_steps(recommendation: Recommendation, plan: Plan) -> Iterator[str]:
         )
         for service in plan.services
         for choice in service.choices
-        if choice.changed
+        if choice.to_do
     ]
     for depth in range(max((len(lines) for _, lines in steps), default=0)):
         yield from (f"{name}{clean(lines[depth])}" for name, lines in steps if depth < len(lines))

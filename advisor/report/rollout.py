@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def _choices(recommendation: Recommendation) -> dict[str, Choice]:
     services = recommendation.plan.services if recommendation.plan else ()
-    return {choice.strategy: choice for service in services for choice in service.choices if choice.changed}
+    return {choice.strategy: choice for service in services for choice in service.choices if choice.to_do}
 
 
 def steps(insights: Insights, recommendation: Recommendation, refs: References) -> tuple[StepView, ...]:

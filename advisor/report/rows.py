@@ -135,3 +135,18 @@ class ExclusionRow:
     options: str
     machines: str
     reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """Sentences and a table under a heading."""
+
+    anchor: str
+    title: str
+    lead: tuple[str, ...]
+    caption: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numbers: tuple[int, ...]
+    """Columns that hold numbers."""
+    notes: tuple[str, ...] = ()

@@ -48,11 +48,9 @@ def _service(number: int, service: ServicePlan, today: Deployment, refs: Referen
         number=number,
         name=clean(service.name),
         where=_where(service),
-        actions=tuple(_action(choice, refs) for choice in service.choices if choice.changed),
+        actions=tuple(_action(choice, refs) for choice in service.choices if choice.to_do),
         kept=tuple(
-            (capital(choice.strategy), clean(choice.title))
-            for choice in service.choices
-            if not choice.changed
+            (capital(choice.strategy), clean(choice.title)) for choice in service.choices if not choice.to_do
         ),
         loss=loss_chart(loss, id=f"loss-{number}"),
         loss_rows=_loss_rows(loss),

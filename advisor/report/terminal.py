@@ -16,7 +16,7 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from advisor.report.insight_rows import Measurement
-    from advisor.report.rows import Action
+    from advisor.report.rows import Action, Chapter
     from advisor.report.view import View
 
 _TONES = {"good": "green", "warn": "yellow", "plain": ""}
@@ -57,6 +57,35 @@ def rendered(parts: Iterable[RenderableType], *, width: int, colour: bool) -> st
 
 
 def _parts(view: View, width: int) -> Iterator[RenderableType]:
+    yield from _decision(view)
+    if view.switch:
+        yield from _chapter(view.switch)
+    yield from _first(view)
+    if view.bill:
+        from advisor.report.bill_pages import bill_parts
+
+        yield from _section("Today's bill and where it goes", Group(*bill_parts(view.bill)))
+    yield from _section("Today and after" if view.has_plan else "Today", _comparison(view))
+    if any(service.actions for service in view.services):
+        yield from _section("Changes", _actions(view))
+    if view.has_plan:
+        yield from _section("How sure we are", _sure(view))
+    if view.bindings:
+        yield from _section("What binds", _bindings(view))
+    if view.alternatives:
+        yield from _section("Alternatives", _alternatives(view, width))
+
+
+def _first(view: View) -> Iterator[RenderableType]:
+    if view.repairs:
+        yield from _section("The nearest that works", _repairs(view))
+    elif view.monday:
+        if view.before:
+            yield from _section("Before you decide", _before(view.before))
+        yield from _section("What to do on Monday", numbered(view.monday))
+
+
+def _decision(view: View) -> Iterator[RenderableType]:
     if view.example:
         yield Text("Built-in example, not your service. To start your own:", style="dim")
         yield Text(f"  advisor example {view.example_name} > advisor.yaml\n", style="dim")
@@ -67,24 +96,6 @@ def _parts(view: View, width: int) -> Iterator[RenderableType]:
     yield Text()
     yield _figures(view)
     yield from _warnings(view)
-    if view.repairs:
-        yield from _section("The nearest that works", _repairs(view))
-    elif view.monday:
-        if view.before:
-            yield from _section("Before you decide", _before(view.before))
-        yield from _section("What to do on Monday", numbered(view.monday))
-    if view.bill:
-        from advisor.report.bill_pages import bill_parts
-
-        yield from _section("Today's bill and where it goes", Group(*bill_parts(view.bill)))
-    yield from _section("Today and after" if view.has_plan else "Today", _comparison(view))
-    if view.has_plan:
-        yield from _section("Changes", _actions(view))
-        yield from _section("How sure we are", _sure(view))
-    if view.bindings:
-        yield from _section("What binds", _bindings(view))
-    if view.alternatives:
-        yield from _section("Alternatives", _alternatives(view, width))
 
 
 def _end() -> Iterator[RenderableType]:
@@ -94,6 +105,20 @@ def _end() -> Iterator[RenderableType]:
 def _section(title: str, body: RenderableType) -> Iterator[RenderableType]:
     yield Text(f"\n{title}", style="bold cyan")
     yield body
+
+
+def _chapter(chapter: Chapter) -> Iterator[RenderableType]:
+    parts: list[RenderableType] = [Text(sentence) for sentence in chapter.lead]
+    if chapter.rows:
+        table = ruled(
+            *((name, "right" if at in chapter.numbers else "left") for at, name in enumerate(chapter.head))
+        )
+        for row in chapter.rows:
+            table.add_row(*map(Text, row))
+        parts += [Text(), table]
+    yield from _section(chapter.title, Group(*parts))
+    if chapter.notes:
+        yield bullets(chapter.notes, mark="-")
 
 
 def _figures(view: View) -> Table:

@@ -21,6 +21,7 @@ from advisor.report.rollout import first_steps
 from advisor.report.rows import (
     AlternativeRow,
     BindingRow,
+    Chapter,
     ExclusionRow,
     Group,
     MoneyRow,
@@ -28,6 +29,7 @@ from advisor.report.rows import (
     ServiceView,
 )
 from advisor.report.services import services
+from advisor.report.switching import switch_chapter
 from advisor.report.words import capital, clean, plainly
 
 if TYPE_CHECKING:
@@ -55,6 +57,8 @@ class View:
     monday: tuple[str, ...]
     before: Measurement | None
     """What to measure before deciding."""
+    switch: Chapter | None
+    """What to do with the plan in service, where one was given."""
     bill: BillView | None
     """What the model costs from end to end; none where the workload says nothing of its lifecycle."""
     comparison: tuple[Group, ...]
@@ -113,6 +117,7 @@ def view(
         ),
         monday=(first_steps(insights, opening.MONDAY) if insights else ()) or opening.monday(r),
         before=measurement(r.next_measurement),
+        switch=switch_chapter(r),
         bill=bill_view(r.bill),
         comparison=comparison(r, refs),
         services=services(r, refs),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from advisor.catalog import Catalog
     from advisor.evaluation import Evaluation
     from advisor.recommendation import Bill, ServicePlan
-    from advisor.strategy import Option, Strategy
+    from advisor.strategy import Strategy
     from advisor.workload import Workload
 
 
@@ -89,7 +89,7 @@ def evaluated_again(
     except AdvisorError as error:
         return Again(stored, None, None, None, carries=False, missing=str(error))
     missing = _missing(found.evaluation, wanted, [strategy.name for strategy in strategies])
-    position = None if missing else _position(found.evaluation, wanted)
+    position = None if missing else position_of(found.evaluation, stored)
     if position is None:
         return Again(
             stored,
@@ -107,7 +107,10 @@ def _only(stored: ServicePlan, requirements: Requirements, strategies: Sequence[
     named = {strategy.name for strategy in strategies}
     return requirements.model_copy(
         update={
-            "only": tuple(f"{c.strategy}={c.option}" for c in stored.choices if c.strategy in named),
+            "only": (
+                *(f"{c.strategy}={c.option}" for c in stored.choices if c.strategy in named),
+                "*=none",  # else a plan made without the strategy of the accelerators would keep today's machine
+            ),
             "without": (),
             "providers": (stored.provider,),
             "regions": (stored.region,),
@@ -134,18 +137,31 @@ def _missing(evaluation: Evaluation, wanted: Mapping[str, str], installed: Seque
     return ""
 
 
-def _position(evaluation: Evaluation, wanted: Mapping[str, str]) -> tuple[int, int] | None:
-    """Return the engine and the number of the policy that are the stored choices."""
-    block = evaluation.candidates.blocks[0]
-    rows = (_row(block.engines, block.engine_axes, wanted), _row(block.policies, block.policy_axes, wanted))
-    if None in rows:
-        return None
-    engines = np.flatnonzero(evaluation.engines.row == rows[0])
-    return (int(engines[0]), int(rows[1] or 0)) if len(engines) else None
+def position_of(evaluation: Evaluation, stored: ServicePlan) -> tuple[int, int] | None:
+    """Return the engine of an evaluation and the number of the policy that are a stored plan's; `None` where it has none."""
+    wanted = {choice.strategy: choice.option for choice in stored.choices}
+    for number, block in enumerate(evaluation.candidates.blocks):
+        machine = block.instance_type
+        if (machine.name, machine.provider, machine.region) != (
+            stored.instance_type,
+            stored.provider,
+            stored.region,
+        ):
+            continue
+        engine = _row(block.engines, block.engine_axes, wanted)
+        policy = _row(block.policies, block.policy_axes, wanted)
+        if engine is None or policy is None:
+            return None
+        found = np.flatnonzero((evaluation.engines.block == number) & (evaluation.engines.row == engine))
+        return (int(found[0]), policy) if len(found) else None
+    return None
 
 
 def _row(table: np.ndarray, axes: Sequence[Axis], wanted: Mapping[str, str]) -> int | None:
-    numbers = [_ids(axis).index(wanted.get(axis.strategy, "none")) for axis in axes]
+    names = [wanted.get(axis.strategy, "none") for axis in axes]
+    if any(name not in _ids(axis) for name, axis in zip(names, axes, strict=True)):
+        return None
+    numbers = [_ids(axis).index(name) for name, axis in zip(names, axes, strict=True)]
     found = np.flatnonzero((table == np.array(numbers, dtype=table.dtype)).all(axis=1))
     return int(found[0]) if len(found) else None
 
@@ -172,9 +188,3 @@ def _costed(stored: ServicePlan, found: Prepared, engine: int, policy: int) -> A
         else f"the model does not fit into the memory of {stored.accelerators_per_replica} of {stored.accelerator}"
     )
     return Again(stored, terms, None, None, carries=False, missing=why)
-
-
-def one_time_usd(option: Option, evaluation: Evaluation) -> float:
-    """Return what it costs once to get an option, in USD."""
-    hours = option.deltas.engineer_hours * evaluation.workload.engineer_usd_per_h
-    return option.deltas.gpu_hours * evaluation.gpu_hour_usd + hours
