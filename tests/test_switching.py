@@ -95,7 +95,7 @@ class TestStable:
         rates = Workload.load("small-cnn").traffic.requests_per_s
         assert isinstance(rates, tuple)
         found, seen = in_service(), []
-        for factor, price in ((1.03, 0.97), (0.98, 1.03), (1.05, 1.02), (0.96, 0.96)):
+        for factor, price in ((1.04, 0.96), (0.96, 1.04)):
             workload = Workload.load("small-cnn").model_dump(mode="json", exclude_unset=True)
             workload["traffic"] = {**workload["traffic"], "requests_per_s": [rate * factor for rate in rates]}
             catalog = Catalog.load()
@@ -107,7 +107,7 @@ class TestStable:
             found = recommend(workload, ONE_PERCENT, current=found, catalog=catalog)
             seen.append(found)
         assert all(plan_of(a) == plan_of(b) for a, b in pairwise([in_service(), *seen]))
-        assert ["keep"] * 4 == [one.switch.action for one in seen if one.switch]
+        assert ["keep"] * 2 == [one.switch.action for one in seen if one.switch]
 
 
 class TestCost:
