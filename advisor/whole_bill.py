@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from advisor.api import Source, recommend
+from advisor.api import recommend
 from advisor.billing.whole import whole_bill
 from advisor.catalog import Catalog
 from advisor.errors import InputError
@@ -16,7 +16,7 @@ from advisor.stored import fleet_of, is_plan, load_plan
 if TYPE_CHECKING:
     from advisor.billing.results import WholeBill
     from advisor.billing.sums import FocusBill
-    from advisor.fleet import Fleet
+    from advisor.fleet import Fleet, Source
     from advisor.requirements import Requirements
 
 
