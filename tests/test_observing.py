@@ -8,9 +8,7 @@ import json
 import math
 import os
 import random
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -19,9 +17,7 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 from urllib.parse import parse_qs, urlsplit
-from urllib.request import urlopen
 
 import pytest
 from hypothesis import given
@@ -54,6 +50,7 @@ from advisor.workload import Workload
 sys.path.insert(0, str(Path(__file__).parent))
 pytest.importorskip("prometheus_client", reason="the exporter needs prometheus_client")
 from metrics_exporter import Endpoint, VllmExporter, answering, served
+from prometheus_server import free_port, prometheus
 
 MODEL = "meta-llama/Llama-3.1-8B-Instruct"
 PASSWORD = "s3cret"  # noqa: S105
@@ -76,63 +73,9 @@ def run(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedP
     )
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextlib.contextmanager
-def prometheus(
-    folder: Path, targets: list[int], *flags: str
-) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """A real server on loopback that scrapes four times a second, and its process."""
-    binary = shutil.which("prometheus")
-    if binary is None:
-        pytest.skip("the binary 'prometheus' (Debian package prometheus) is not installed")
-    scraped = ", ".join(f"'127.0.0.1:{port}'" for port in targets)
-    (folder / "prometheus.yml").write_text(
-        "global: {scrape_interval: 250ms, scrape_timeout: 250ms}\n"
-        f"scrape_configs: [{{job_name: engines, static_configs: [{{targets: [{scraped}]}}]}}]\n"
-    )
-    port = free_port()
-    process = subprocess.Popen(
-        [
-            binary,
-            f"--config.file={folder / 'prometheus.yml'}",
-            f"--storage.tsdb.path={folder / 'data'}",
-            f"--web.listen-address=127.0.0.1:{port}",
-            *flags,
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        wait_for(f"http://127.0.0.1:{port}/-/ready")
-        yield f"http://127.0.0.1:{port}", process
-    finally:
-        process.kill()
-        process.wait()
-
-
-def wait_for(url: str) -> None:
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        try:
-            with urlopen(url, timeout=1):  # noqa: S310
-                return
-        except URLError as error:
-            if getattr(error, "code", None) == 401:
-                return
-        except OSError:
-            pass
-        time.sleep(0.05)
-    pytest.fail(f"{url} did not come up within 10 s")
-
-
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server that watches, from ten seconds ago, two replicas of one model and one of another.
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Observation]]:
+    """A server that watches, from ten seconds ago, two replicas of one model and one of another, and what it then saw.
 
     One replica speaks plain text, the other OpenMetrics; it restarts after 3 s. Everything is down from 5 s to 8 s.
     """
@@ -157,13 +100,19 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             for endpoint in endpoints:
                 endpoint.is_up = True
             time.sleep(2.2)
-            yield address
+            server = Prometheus(address, Access(user="ana", password=PASSWORD))
+            span = Span.read("9s", "1s")  # at once: later, the gap is out of the window
+            yield address, observe_prometheus(server, span=span, selector=f'model_name="{MODEL}"')
 
 
-@pytest.fixture(scope="module")
-def learnt(url: str) -> Observation:
-    server = Prometheus(url, Access(user="ana", password=PASSWORD))
-    return observe_prometheus(server, span=Span.read("9s", "1s"), selector=f'model_name="{MODEL}"')
+@pytest.fixture
+def url(watched: tuple[str, Observation]) -> str:
+    return watched[0]
+
+
+@pytest.fixture
+def learnt(watched: tuple[str, Observation]) -> Observation:
+    return watched[1]
 
 
 class TestARealPrometheus:
