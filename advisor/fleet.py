@@ -12,6 +12,7 @@ from advisor.errors import InputError
 from advisor.examples import example_text, is_example
 from advisor.inputs import validated
 from advisor.requirements import Requirements
+from advisor.traced import one_source
 from advisor.traffic import RateQuantiles
 from advisor.workload import Workload
 
@@ -137,7 +138,7 @@ def _service(entry: object, document: Document, number: int) -> Service:
     given = {key: value for key, value in entry.items() if key not in OWN_KEYS}
     base = _base(entry.get("base"), document, where)
     source = f"{document.source}, service '{entry.get('name', number + 1)}'"
-    workload = validated(Workload, Document(source, _merged(base, given), document.folder))
+    workload = validated(Workload, Document(source, _merged(one_source(base, given), given), document.folder))
     priority = entry.get("priority", 1)
     if isinstance(priority, bool) or not isinstance(priority, int) or priority < 1:
         raise InputError(f"{where}: got priority {priority!r}; expected a whole number from 1 (served first)")

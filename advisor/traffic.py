@@ -16,6 +16,8 @@ ASSUMED_LENGTH_CV = 1.0
 """Spread of a length of which only the mean is known: assumed, near the 0.96 of inputs in the Azure trace of 2023."""
 _SLICES = 4
 _QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+RATE_QUANTILES = {"p10": 0.1, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+"""Shares of the hours for which a rate may be stated, by name."""
 
 
 def _fitted(values: object) -> object:
@@ -112,8 +114,14 @@ class RateQuantiles(Input):
 
     min: RequestsPerSecond = 0.0
     """Rate of the quietest moment; 0 where not given."""
+    p10: RequestsPerSecond | None = None
+    """10 % of the hours have at most this rate."""
+    p25: RequestsPerSecond | None = None
+    """25 % of the hours have at most this rate."""
     p50: RequestsPerSecond | None = None
     """Half of the hours have at most this rate."""
+    p75: RequestsPerSecond | None = None
+    """75 % of the hours have at most this rate."""
     p90: RequestsPerSecond | None = None
     """90 % of the hours have at most this rate."""
     p95: RequestsPerSecond | None = None
@@ -127,10 +135,10 @@ class RateQuantiles(Input):
 
     @model_validator(mode="after")
     def _usable(self) -> "RateQuantiles":
-        stated = [value for name in _QUANTILES if (value := getattr(self, name)) is not None]
+        stated = [value for name in RATE_QUANTILES if (value := getattr(self, name)) is not None]
         ends = [self.min, *stated, *([self.max] if self.max is not None else [])]
         if not stated:
-            raise InputError("expected at least one of p50, p90, p95 and p99")
+            raise InputError("expected at least one of p10, p25, p50, p75, p90, p95 and p99")
         if ends != sorted(ends):
             raise InputError(
                 f"got rates {', '.join(f'{value:g}' for value in ends)} from min to max; expected them to grow"
@@ -159,7 +167,9 @@ class RateQuantiles(Input):
 
     def _knots(self) -> list[tuple[float, float]]:
         stated = [
-            (share, value) for name, share in _QUANTILES.items() if (value := getattr(self, name)) is not None
+            (share, value)
+            for name, share in RATE_QUANTILES.items()
+            if (value := getattr(self, name)) is not None
         ]
         return [(0.0, self.min), *stated]
 
@@ -240,6 +250,13 @@ class Traffic(Input):
     """Burstiness: standard deviation over mean of the time between requests; 1, assumed, is Poisson."""
     growth_per_month: Ratio = Field(0.0, lt=1)
     """Growth of the rate from month to month, such as 3%."""
+    trace: str | None = Field(None, max_length=500)
+    """Trace of requests to take the rates, burstiness, growth and lengths from, such as requests.csv, instead of
+    `requests_per_s`; its path starts at the folder of this file."""
+    where: dict[str, str] = Field(default_factory=dict)
+    """Rows of the trace to keep, such as {service: code}."""
+    trace_sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$")
+    """SHA-256 of the trace that the rates were taken from; written by advisor."""
 
     def periods(self) -> tuple[tuple[float, float], ...]:
         """Return (requests per second, hours a month) for each representative period of a month of 730 hours.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 
 from advisor.assumptions import Assumption, assumed
 from advisor.documents import Document, packaged_text, parse_document, read_document
@@ -17,6 +17,7 @@ from advisor.lifecycle import PURCHASE_ALIASES, Lifecycle, Purchase
 from advisor.measurements import OwnMeasurement
 from advisor.models import DTYPE_ALIASES, Model
 from advisor.tasks import TASK_ALIASES, TASKS, SpelledTask, Task
+from advisor.traced import with_trace
 from advisor.traffic import Distribution, Length, Traffic
 from advisor.units import Ratio, Seconds, UsdPerHour, UsdPerKwh
 
@@ -51,6 +52,8 @@ __all__ = [
     "Workload",
 ]
 _NO_LENGTH = Distribution(mean=0, cv=0)
+_LENGTHS = ("input_tokens", "output_tokens")
+_NEEDED: dict[str, tuple[str, ...]] = {"decoder": _LENGTHS, "encoder": ("input_tokens",), "cnn": ()}
 
 
 class Requests(Input):
@@ -181,10 +184,17 @@ class Workload(Input):
         """Return everything that the result depends on and the user did not state, in the order of the document."""
         return assumed(self)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _traced(cls, values: object, info: ValidationInfo) -> object:
+        return with_trace(values, (info.context or {}).get("folder"))
+
     @model_validator(mode="after")
     def _resolved(self) -> Self:
-        self._check_requests()
         family = self.model.family
+        if self.traffic.trace is not None:  # a trace of another kind of requests may be followed too
+            _fill(self, "requests", {name: _NO_LENGTH for name in _LENGTHS if name not in _NEEDED[family]})
+        self._check_requests()
         if family != "decoder" and (
             token := next((key for key in self.limits if not key.startswith("latency")), None)
         ):
@@ -203,9 +213,7 @@ class Workload(Input):
         return self
 
     def _check_requests(self) -> None:
-        needed = {"decoder": ("input_tokens", "output_tokens"), "encoder": ("input_tokens",), "cnn": ()}[
-            self.model.family
-        ]
+        needed = _NEEDED[self.model.family]
         for name in needed:
             if not getattr(self.requests, name).mean:
                 hint = f"a {self.model.family} needs it, such as '{name}: 300' or '{name}: {{mean: 300, cv: 1.2}}'"

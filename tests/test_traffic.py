@@ -85,7 +85,7 @@ def test_a_mean_that_the_quantiles_exclude_is_refused_with_those_they_allow():
         (-3, "got -3; expected a rate of 0 or more"),
         ({"p50": 20, "p99": 10}, "expected them to grow"),
         ({"p5": 3}, "p5: this key is unknown; did you mean"),
-        ({"mean": 3}, "expected at least one of p50, p90, p95 and p99"),
+        ({"mean": 3}, "expected at least one of p10, p25, p50, p75"),
         (None, "got None; expected a rate"),
     ],
 )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from advisor.errors import InputError
 from advisor.traces.records import Floats, Trace
-from advisor.traffic import RateQuantiles, Traffic
+from advisor.traffic import RATE_QUANTILES, RateQuantiles, Traffic
 
 HOUR_S, DAY_S, WEEK_S = 3600.0, 86_400.0, 604_800.0
 MONTH_S = 730.0 * HOUR_S
@@ -97,10 +97,7 @@ def profile(found: Windows, hours: int, *, weight: Floats | None = None) -> tupl
 def quantiles(found: Windows) -> RateQuantiles:
     """Return the quantiles whose periods come nearest to the windows' load-duration curve."""
     rates = found.requests_per_s
-    values = {
-        name: float(np.quantile(rates, share))
-        for name, share in (("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99))
-    }
+    values = {name: float(np.quantile(rates, share)) for name, share in RATE_QUANTILES.items()}
     ends = {"min": float(rates.min()), "max": float(rates.max())}
     fits: list[tuple[float, RateQuantiles]] = []
     for count in range(1, len(values) + 1):
