@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import shutil
@@ -35,6 +36,9 @@ from advisor.stored import LIMIT_BYTES, load_plan, served
 from tests.builders import a_workload, an_llm
 
 KUBERNETES = "1.37"
+# Names that the tools' own code has, looked up in November 2026: the wheels of vLLM 0.33.0 (vllm/engine/arg_utils.py,
+# vllm/config/speculative.py and cache.py), SGLang 0.5.23 (sglang/srt/arg_groups/fields) and llm-compressor 0.14.0.1 (its
+# Recipe reads each recipe: tests/integration/test_export_tools.py), and llmapi/llm_args.py of NVIDIA/TensorRT-LLM 1.2.
 VLLM_FLAGS = {
     "--tensor-parallel-size",
     "--max-num-seqs",
@@ -52,7 +56,12 @@ SGLANG_FLAGS = {
     "--speculative-eagle-topk",
     "--speculative-num-draft-tokens",
 }
+VLLM_SPECULATION = {"method", "model", "num_speculative_tokens", "prompt_lookup_max", "prompt_lookup_min"}
 TRTLLM_KEYS = {"tensor_parallel_size", "max_batch_size", "kv_cache_config", "speculative_config"}
+TRTLLM_SPECULATION = {
+    "NGram": {"decoding_type", "max_draft_len", "max_matching_ngram_size"},
+    "Eagle3": {"decoding_type", "max_draft_len", "speculative_model"},
+}
 SCHEMES = {"FP8_DYNAMIC", "W8A8", "W4A16", "W4AFP8", "NVFP4"}
 DAY = [2.0] * 8 + [40.0] * 8 + [10.0] * 8
 
@@ -171,7 +180,21 @@ class TestEngines:
         assert set(options) <= TRTLLM_KEYS
         assert 64 == options["max_batch_size"]
         assert {"dtype": "fp8", "enable_block_reuse": True} == options["kv_cache_config"]
-        assert "NGram" == options["speculative_config"]["decoding_type"]
+        speculation = options["speculative_config"]
+        assert TRTLLM_SPECULATION["NGram"] == set(speculation)
+        assert "NGram" == speculation["decoding_type"]
+        speculation = document(with_choice(plan, adaptive_inference="speculative-eagle"), "trtllm")[
+            "speculative_config"
+        ]
+        assert TRTLLM_SPECULATION[speculation["decoding_type"]] == set(speculation)
+
+    @pytest.mark.parametrize("way", ["speculative-ngram", "speculative-eagle"])
+    def test_the_speculation_of_vllm_is_json_with_keys_it_knows(self, tmp_path: Path, way: str) -> None:
+        plan = with_choice(planned(an_llm(serving=SERVING, requests=REPEATING)), adaptive_inference=way)
+        arguments = started(text(plan, "vllm"), "vllm", tmp_path)
+        found = json.loads(arguments[arguments.index("--speculative-config") + 1])
+        assert found["method"] in {"ngram", "eagle3"}
+        assert set(found) <= VLLM_SPECULATION
 
     def test_an_engine_that_the_plan_was_not_evaluated_for_is_refused_with_the_right_one(self) -> None:
         with pytest.raises(NotInPlan, match=r"served by vllm.*--to vllm"):
@@ -436,6 +459,20 @@ class TestCustomResources:
     @pytest.mark.parametrize("name", ["chat", "images"])
     def test_an_inference_service_keeps_to_kserves_fields(self, name: str) -> None:
         jsonschema.validate(document(PLANS[name](), "kserve"), INFERENCE_SERVICE)
+
+    @pytest.mark.parametrize(
+        ("scaling", "scaler"),
+        [("static", "none"), ("reactive", "keda"), ("scale-to-zero", "keda"), ("scheduled", "external")],
+    )
+    def test_kserve_leaves_replicas_alone_that_somebody_else_scales(self, scaling: str, scaler: str) -> None:
+        # With `none`, KServe itself sets the replicas to minReplicas.
+        plan = images() if scaling == "static" else with_service(chat(), scaling=scaling)
+        found = document(plan, "kserve")
+        assert scaler == found["metadata"]["annotations"]["serving.kserve.io/autoscalerClass"]
+        predictor = found["spec"]["predictor"]
+        assert ("autoScaling" in predictor) == (scaler == "keda")
+        if scaling == "static":
+            assert predictor["minReplicas"] == predictor["maxReplicas"]
 
     def test_the_flags_in_manifests_are_those_of_the_script(self) -> None:
         arguments = document(chat(), "kserve")["spec"]["predictor"]["model"]["args"]

@@ -9,8 +9,8 @@ from typing import Any
 from advisor.export.facts import Facts, NotInPlan
 from advisor.export.writing import Flag, Noted, commented, to_script, to_yaml
 
-VLLM, SGLANG, TRTLLM, LLM_COMPRESSOR = "vLLM 0.33", "SGLang 0.5", "TensorRT-LLM 1.0", "llm-compressor 0.14"
-"""Versions whose documentation the names in an export were taken from."""
+VLLM, SGLANG, TRTLLM, LLM_COMPRESSOR = "vLLM 0.33", "SGLang 0.5", "TensorRT-LLM 1.2", "llm-compressor 0.14"
+"""Versions whose argument parsers and schemas have the names and values in an export; see tests/test_export.py."""
 _BEFORE_QUANTIZED = "MODEL is the checkpoint quantized by: advisor export plan.json --to llm-compressor"
 _PLACEHOLDER = re.compile(r"<[^<>]+>")
 _DRAFT = "<draft head>"
@@ -114,7 +114,7 @@ def _trtllm_speculation(facts: Facts) -> dict[str, Any]:
     if facts.speculation == "ngram":
         return {"decoding_type": "NGram", "max_draft_len": tokens, "max_matching_ngram_size": 4}
     draft = Noted(_DRAFT, "published or trained for this model")
-    return {"decoding_type": "Eagle", "max_draft_len": tokens, "speculative_model_dir": draft}
+    return {"decoding_type": "Eagle3", "max_draft_len": tokens, "speculative_model": draft}
 
 
 SMOOTHED = ("W8A8",)

@@ -106,24 +106,29 @@ def kserve(facts: Facts) -> str:
     predictor |= {"nodeSelector": node_selector(facts), "model": model}
     if not facts.is_decoder and (facts.max_batch or 1) > 1:
         predictor["batcher"] = _batcher(facts)
-    scaled = "autoScaling" in predictor
     document = {
         "apiVersion": "serving.kserve.io/v1beta1",
         "kind": "InferenceService",
-        "metadata": {"name": facts.slug, "annotations": _annotations(scaled=scaled)},
+        "metadata": {"name": facts.slug, "annotations": _annotations(facts.plan.scaling)},
         "spec": {"predictor": predictor},
     }
-    notes = ["Scale the hours of the schedule with: --to keda"] if facts.plan.scaling == "scheduled" else []
+    notes = []
+    if facts.plan.scaling == "scheduled":
+        target = f"{facts.slug}-predictor"
+        notes = [f"Scale the hours of the schedule with --to keda; its scaleTargetRef is then {target}."]
     return commented(facts.head(f"InferenceService for {KSERVE}", *notes)) + to_yaml(document)
 
 
-def _annotations(*, scaled: bool) -> dict[str, Any]:
+def _annotations(scaling: str) -> dict[str, Any]:
+    """Return who scales: KServe through KEDA, somebody else, or nobody.
+
+    With `none`, KServe sets the replicas to `minReplicas`, which would undo what a schedule of KEDA's own sets.
+    """
     mode = Noted("Standard", "plain Deployments, so that the machine can be chosen")
-    scaler = (
-        Noted("keda", "scales on the request rate")
-        if scaled
-        else Noted("none", "no autoscaler of KServe's own")
-    )
+    scaler = {
+        "static": Noted("none", "as many replicas at all hours"),
+        "scheduled": Noted("external", "scaled by a ScaledObject of its own"),
+    }.get(scaling, Noted("keda", "scales on the request rate"))
     return {"serving.kserve.io/deploymentMode": mode, "serving.kserve.io/autoscalerClass": scaler}
 
 
