@@ -222,7 +222,12 @@ def commands() -> list[str]:
 def options() -> set[str]:
     """Every long option of the command line."""
     group: Any = typer.main.get_command(app)
-    every = [group, *group.commands.values()]
+    commands = list(group.commands.values())
+    every = [
+        group,
+        *commands,
+        *(inner for one in commands for inner in getattr(one, "commands", {}).values()),
+    ]
     return {name for command in every for parameter in command.params for name in parameter.opts} | {"--help"}
 
 

@@ -1,43 +1,24 @@
-"""Reads the price files of other tools and writes them as a table that `Catalog.with_overrides` takes."""
+"""Turns offers of other tools into lines of the catalogue: a table that `Catalog.with_overrides` takes."""
 
 import csv
 import io
-import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
+from advisor.catalog.azure_prices import azure_offers
+from advisor.catalog.building import PRICE_COLUMNS
 from advisor.catalog.catalog import Catalog
 from advisor.catalog.layers import folded
+from advisor.catalog.offers import COLUMNS, Offer, csv_offers, normal_name, together
 from advisor.catalog.records import InstanceType
-from advisor.catalog.tables import Row, embedded_columns, parsed
-from advisor.errors import CatalogError, UnknownName
+from advisor.catalog.tables import embedded_columns
+from advisor.errors import UnknownName
 
-_COLUMNS = {
-    "gpuhunt": (
-        "instance_name",
-        "location",
-        "price",
-        "cpu",
-        "memory",
-        "gpu_count",
-        "gpu_name",
-        "gpu_memory",
-        "spot",
-    ),
-    "skypilot": (
-        "InstanceType",
-        "vCPUs",
-        "MemoryGiB",
-        "AcceleratorName",
-        "AcceleratorCount",
-        "Region",
-        "Price",
-    ),
-}
+FORMS = (*COLUMNS, "azure")
+"""Price files of other tools that `imported` reads."""
 _PLACEHOLDER_RATIO = 5.0
 """A price that far from the catalogue's own for the same machine is a placeholder, not a price."""
-
 _CHIPS = {
     "A100": "a100-sxm-40",
     "A10040GB": "a100-sxm-40",
@@ -71,8 +52,6 @@ _CHIPS = {
     "V10032GB": "v100-sxm-32",
 }
 """Names that other tools use for the catalogue's chips; the rest are tried as they are, such as `L40S`."""
-_SIZED = ("A100", "V100")
-"""Chips that gpuhunt tells apart by their memory alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,24 +73,13 @@ class Imported:
         return stream.getvalue()
 
 
-@dataclass(frozen=True, slots=True)
-class _Offer:
-    name: str
-    region: str
-    chip: str
-    chips: float
-    vcpus: float
-    memory_gib: float
-    on_demand: float | None
-    spot: float | None
-
-    def cheaper(self, other: "_Offer") -> "_Offer":
-        """The same machine at the lower of both prices: the cheapest zone of a region counts."""
-        return replace(
-            self,
-            on_demand=_least(self.on_demand, other.on_demand),
-            spot=_least(self.spot, other.spot),
-        )
+def joined(found: Iterable[Imported]) -> Imported:
+    """Return what several sources gave as one."""
+    found = tuple(found)
+    skipped: dict[str, int] = {}
+    for reason, count in (pair for one in found for pair in one.skipped.items()):
+        skipped[reason] = skipped.get(reason, 0) + count
+    return Imported(tuple(line for one in found for line in one.lines), skipped)
 
 
 def imported(
@@ -123,9 +91,10 @@ def imported(
     figures and take only the prices; others take the chip that their accelerator's name stands for.
 
     Args:
-        path: A CSV file.
-        form: `gpuhunt` (one provider's file of its catalogue) or `skypilot` (a `vms.csv`).
-        date: Day of the prices, `YYYY-MM-DD`; neither form holds it.
+        path: A file.
+        form: `gpuhunt` (one provider's file of its catalogue), `skypilot` (a `vms.csv`), or `azure` (pages of the Azure
+            retail prices, as JSON).
+        date: Day of the prices, `YYYY-MM-DD`; no form holds it.
         provider: Whose prices they are, such as `aws`.
         catalog: Tells known machines and chips.
         regions: Regions to keep; none given keeps all.
@@ -135,73 +104,59 @@ def imported(
         InputError: The file is missing or no text.
         CatalogError: A column is missing or a value is no number.
     """
-    if form not in _COLUMNS:
-        raise UnknownName.among("price file form", form, _COLUMNS)
+    if form not in FORMS:
+        raise UnknownName.among("price file form", form, FORMS)
+    path = Path(path)
+    offers, skipped = azure_offers(path) if form == "azure" else (csv_offers(path, form, provider), {})
+    return lines_of(
+        offers,
+        date=date,
+        source=f"{form} file {path.name}",
+        provider=provider,
+        catalog=catalog,
+        regions=regions,
+        skipped=skipped,
+    )
+
+
+def lines_of(
+    offers: Iterable[Offer],
+    *,
+    date: str,
+    source: str,
+    provider: str,
+    catalog: Catalog,
+    regions: Iterable[str] = (),
+    skipped: Mapping[str, int] | None = None,
+) -> Imported:
+    """Return offers as lines of the catalogue, and what was left out.
+
+    Args:
+        offers: Several for one machine and region count as the cheapest of them.
+        date: Day of the prices, `YYYY-MM-DD`.
+        source: Who states them.
+        provider: Whose prices they are.
+        catalog: Tells known machines and chips.
+        regions: Regions to keep; none given keeps all.
+        skipped: What was left out before, by reason.
+    """
     wanted = set(regions)
-    offers: dict[tuple[str, str], _Offer] = {}
-    for offer in _offers(Path(path), form, provider):
-        key = offer.name, offer.region
-        if not wanted or offer.region in wanted:
-            offers[key] = offers[key].cheaper(offer) if key in offers else offer
-    lines = []
-    skipped: dict[str, int] = {}
-    for offer in offers.values():
+    lines, left_out = [], dict(skipped or {})
+    for offer in together(offer for offer in offers if not wanted or offer.region in wanted):
         line, reason = _line(offer, catalog, provider)
         if reason:
-            skipped[reason] = skipped.get(reason, 0) + 1
+            left_out[reason] = left_out.get(reason, 0) + 1
         else:
-            lines.append({**line, "price_date": date, "source": f"{form} file {Path(path).name}"})
-    return Imported(tuple(lines), skipped)
+            lines.append({**line, "price_date": date, "source": source})
+    return Imported(tuple(lines), left_out)
 
 
-def _offers(path: Path, form: str, provider: str) -> Iterator[_Offer]:
-    header, lines = parsed(path)
-    missing = [column for column in _COLUMNS[form] if column not in header]
-    if missing:
-        raise CatalogError.bad_row(path.name, 1, f"no column '{missing[0]}'; is this really a {form} file?")
-    for number, line in lines:
-        row = Row(path.name, number, dict(zip(header, line, strict=False)))
-        yield _gpuhunt(row, provider) if form == "gpuhunt" else _skypilot(row)
-
-
-def _gpuhunt(row: Row, provider: str) -> _Offer:
-    price = row.number("price", may_be_minimum=True)
-    spot = row.text("spot").casefold() == "true"
-    name = _normal(row.text("gpu_name"))
-    size_gb = row.number("gpu_memory", may_be_minimum=True)
-    return _Offer(
-        name=row.required("instance_name"),
-        region=re.sub(r"-[a-z]$", "", row.required("location"))
-        if provider == "gcp"
-        else row.required("location"),
-        chip=f"{name}{size_gb:.0f}GB" if name in _SIZED and size_gb else name,
-        chips=row.number("gpu_count", may_be_minimum=True) or 0.0,
-        vcpus=row.number("cpu", may_be_minimum=True) or 0.0,
-        memory_gib=row.number("memory", may_be_minimum=True) or 0.0,
-        on_demand=None if spot else price,
-        spot=price if spot else None,
-    )
-
-
-def _skypilot(row: Row) -> _Offer:
-    return _Offer(
-        name=row.text("InstanceType"),
-        region=row.required("Region"),
-        chip=_normal(row.text("AcceleratorName")),
-        chips=row.number("AcceleratorCount", may_be_minimum=True) or 0.0,
-        vcpus=row.number("vCPUs", may_be_minimum=True) or 0.0,
-        memory_gib=row.number("MemoryGiB", may_be_minimum=True) or 0.0,
-        on_demand=row.number("Price", may_be_minimum=True),
-        spot=row.number("SpotPrice", may_be_minimum=True),
-    )
-
-
-def _line(offer: _Offer, catalog: Catalog, provider: str) -> tuple[dict[str, str], str]:
+def _line(offer: Offer, catalog: Catalog, provider: str) -> tuple[dict[str, str], str]:
     """The offer as a line of `instances.csv`, or why it is none."""
-    known = _known(offer, catalog, provider)
+    known = known_machine(offer.name, catalog, provider=provider, region=offer.region)
     chip = known.accelerator.id if known else _chip(offer, catalog, provider)
-    reason = _objection(offer, known, chip)
-    prices = {"on_demand_usd_per_h": _text(offer.on_demand), "spot_usd_per_h": _text(offer.spot)}
+    reason = _prices_objection(offer, known) if offer.prices_only else _objection(offer, known, chip)
+    prices = {column: _text(offer.prices.get(name)) for name, column in PRICE_COLUMNS.items()}
     line = {
         "provider": provider,
         "region": offer.region,
@@ -214,53 +169,65 @@ def _line(offer: _Offer, catalog: Catalog, provider: str) -> tuple[dict[str, str
     return line, reason
 
 
-def _objection(offer: _Offer, known: InstanceType | None, chip: str) -> str:
+def _objection(offer: Offer, known: InstanceType | None, chip: str) -> str:
     """Why the offer is no machine with a price; empty when it is one."""
-    on_demand = offer.on_demand or 0.0
-    usual = known.prices["on-demand"].usd_per_h if known else on_demand
+    on_demand = offer.prices.get("on-demand", 0.0)
     whole = offer.chips % 1 == 0 and offer.vcpus % 1 == 0 and offer.vcpus > 0 and offer.memory_gib > 0
     objections = {
         "an accelerator's price without its machine": not offer.name,
         "no on-demand price": on_demand == 0,
         "a machine's price without its accelerators": known and not known.is_cpu_only and not offer.chips,
-        f"a price more than {_PLACEHOLDER_RATIO:g} times off the known one": not _plausible(on_demand, usual),
+        _FAR_OFF: _is_far_off(offer, known),
         "an unknown processor": not chip and not offer.chips,
         "an unknown accelerator": not chip,
         "a share of a device, or figures missing": not whole,
-        "spot dearer than on-demand": (offer.spot or 0.0) > on_demand,
+        _DEAR_SPOT: offer.prices.get("spot", 0.0) > on_demand,
     }
     return next((reason for reason, holds in objections.items() if holds), "")
 
 
-def _known(offer: _Offer, catalog: Catalog, provider: str) -> InstanceType | None:
-    """The catalogue's machine of that name, in the same region if there is one."""
-    name = folded(offer.name)
-    named = [m for m in catalog.instances if m.provider == provider and folded(m.name) == name]
-    return next((m for m in named if m.region == offer.region), named[0] if named else None)
+_FAR_OFF = f"a price more than {_PLACEHOLDER_RATIO:g} times off the known one"
+_DEAR_SPOT = "spot dearer than on-demand"
 
 
-def _chip(offer: _Offer, catalog: Catalog, provider: str) -> str:
+def _prices_objection(offer: Offer, known: InstanceType | None) -> str:
+    """Why prices alone say nothing; empty when they do."""
+    if known is None:
+        return "a machine that is not in the catalogue"
+    there = known.region == offer.region
+    on_demand = offer.prices.get("on-demand") or (known.prices["on-demand"].usd_per_h if there else 0.0)
+    objections = {
+        "no price": not any(offer.prices.values()),
+        "no on-demand price in a region that is not in the catalogue": not on_demand,
+        _FAR_OFF: _is_far_off(offer, known),
+        _DEAR_SPOT: offer.prices.get("spot", 0.0) > on_demand,
+    }
+    return next((reason for reason, holds in objections.items() if holds), "")
+
+
+def known_machine(name: str, catalog: Catalog, *, provider: str, region: str) -> InstanceType | None:
+    """Return the catalogue's machine of that name, in that region if it is there, else anywhere; `None` if nowhere."""
+    named = [m for m in catalog.instances if m.provider == provider and folded(m.name) == folded(name)]
+    return next((m for m in named if m.region == region), named[0] if named else None)
+
+
+def _chip(offer: Offer, catalog: Catalog, provider: str) -> str:
     """The catalogue's id of the offer's chip; empty when it has none."""
     if provider == "azure" and folded(offer.name).startswith("nc"):  # the NC machines carry the PCIe cards
         return {"A10080GB": "a100-pcie-80", "H100": "h100-nvl", "H100NVL": "h100-nvl"}.get(offer.chip, "")
     if offer.chip in _CHIPS:
         return _CHIPS[offer.chip]
     return next(
-        (i for i, c in catalog.accelerators.items() if c.kind != "cpu" and _normal(i) == offer.chip), ""
+        (i for i, c in catalog.accelerators.items() if c.kind != "cpu" and normal_name(i) == offer.chip), ""
     )
 
 
-def _normal(name: str) -> str:
-    return re.sub(r"[^A-Z0-9]", "", name.upper())
-
-
-def _least(one: float | None, other: float | None) -> float | None:
-    given = [price for price in (one, other) if price]
-    return min(given, default=None)
-
-
-def _plausible(price: float, known: float) -> bool:
-    return known / _PLACEHOLDER_RATIO <= price <= known * _PLACEHOLDER_RATIO
+def _is_far_off(offer: Offer, known: InstanceType | None) -> bool:
+    on_demand = offer.prices.get("on-demand")
+    if not on_demand or known is None:
+        return False
+    usual = known.prices["on-demand"].usd_per_h
+    return not usual / _PLACEHOLDER_RATIO <= on_demand <= usual * _PLACEHOLDER_RATIO
 
 
 def _text(value: float | None) -> str:

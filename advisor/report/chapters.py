@@ -201,6 +201,27 @@ def _bound(recommendation: Recommendation) -> str:
     return f" (bound {monthly(bound)})" if bound is not None and recommendation.objective == "cost" else ""
 
 
+def old_prices(recommendation: Recommendation) -> tuple[str, ...]:
+    """Return a warning for each price of today's machines or the plan's that is undated or half a year old."""
+    plan = recommendation.plan
+    stale = recommendation.provenance.stale_prices
+    bought = (
+        (one, line)
+        for one in (*recommendation.baseline.services, *(plan.services if plan else ()))
+        for line in one.purchases
+        if line.price_date
+        or line.price_kind != "user"  # what the user states without a day is taken as it is
+    )
+    found = (
+        f"Old price: {one.instance_type} {line.plan}, {line.price_date or 'undated'}; give your own with --catalog "
+        "or serving.price."
+        for one, line in bought
+        if f"{one.provider}/{one.region}/{one.instance_type} {line.plan} {line.price_date or 'undated'}"
+        in stale
+    )
+    return tuple(dict.fromkeys(clean(text) for text in found))
+
+
 def provenance(recommendation: Recommendation) -> tuple[tuple[str, str], ...]:
     """Return what the result was computed from, by name."""
     p = recommendation.provenance

@@ -125,7 +125,7 @@ def view(
         sure=chapters.sure(r),
         measured=tuple(plainly(text) for text in r.measured),
         validated=tuple(plainly(text) for text in validated),
-        warnings=tuple(clean(text) for text in r.warnings),
+        warnings=(*(clean(text) for text in r.warnings), *chapters.old_prices(r)),
         bindings=chapters.bindings(r),
         alternatives=chapters.alternatives(r),
         money=money_chart(chapters.bills(r)),
