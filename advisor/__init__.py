@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from advisor.api import recommend
+    from advisor.calibrating import Stated, calibrate
+    from advisor.calibration import Calibration
     from advisor.catalog import Catalog
     from advisor.errors import AdvisorError, InfeasibleError, InputError
     from advisor.questions import compare, explain, frontier, what_if
@@ -26,6 +28,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "AdvisorError": "advisor.errors",
+    "Calibration": "advisor.calibration",
     "Catalog": "advisor.catalog",
     "Deltas": "advisor.strategy",
     "InfeasibleError": "advisor.errors",
@@ -36,9 +39,11 @@ _HOME = {
     "Requirements": "advisor.requirements",
     "Requires": "advisor.strategy",
     "Scenario": "advisor.scenario",
+    "Stated": "advisor.calibrating",
     "Strategy": "advisor.strategy",
     "Workload": "advisor.workload",
     "bill": "advisor.whole_bill",
+    "calibrate": "advisor.calibrating",
     "compare": "advisor.questions",
     "explain": "advisor.questions",
     "frontier": "advisor.questions",
@@ -53,7 +58,9 @@ __all__ = [  # noqa: RUF022 - the call first
     "what_if",
     "compare",
     "bill",
+    "calibrate",
     "AdvisorError",
+    "Calibration",
     "Catalog",
     "Deltas",
     "InfeasibleError",
@@ -64,6 +71,7 @@ __all__ = [  # noqa: RUF022 - the call first
     "Requirements",
     "Requires",
     "Scenario",
+    "Stated",
     "Strategy",
     "Workload",
     "__version__",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from advisor.billing.whole import whole_bill
+from advisor.calibration import Calibration
 from advisor.catalog import Catalog
 from advisor.cautions import binding, warnings
 from advisor.conflict import explain_conflict, meets_totals
@@ -28,7 +29,7 @@ from advisor.next_measurement import next_measurement
 from advisor.own import in_words
 from advisor.planning import solved
 from advisor.preparation import Prepared
-from advisor.provenance import assumptions, described, provenance
+from advisor.provenance import assumptions, calibration_notes, described, provenance
 from advisor.recommendation import (
     Baseline,
     Inputs,
@@ -63,6 +64,7 @@ def recommend(
     current: Current | Recommendation | str | Path | None = None,
     catalog: Catalog | None = None,
     strategies: Sequence[Strategy] | None = None,
+    calibration: Calibration | str | Path | None = None,
     solver: SolverSettings | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
@@ -78,6 +80,8 @@ def recommend(
             The workload's `serving` where not given.
         catalog: Machines and prices; the embedded ones by default.
         strategies: Strategies to consider; the installed ones by default.
+        calibration: Own benchmarks, or the file of `advisor calibrate`; candidates to which they apply are predicted by
+            them, all others as shipped.
         solver: Solver, time limit and gap.
         executor: Where the services of a fleet are evaluated: any `concurrent.futures.Executor`, such as a pool of
             processes; here, one after the other, if not given. The answer is the same.
@@ -99,6 +103,7 @@ def recommend(
         current=current,
         catalog=catalog,
         strategies=strategies,
+        calibration=calibration,
         solver=solver,
         workers=Workers(executor, progress),
         today_date=today_date,
@@ -131,6 +136,7 @@ def decided(
     solver: SolverSettings | None,
     workers: Workers,
     today_date: str,
+    calibration: Calibration | str | Path | None = None,
     whole: bool = False,
     current: Current | Recommendation | str | Path | None = None,
 ) -> Decided:
@@ -145,7 +151,10 @@ def decided(
     running: InService | None = None
     if current is not None:
         fleet, running = in_service(current, fleet)
-    services, terms = _evaluated(fleet, requirements, catalog, strategies, running, workers, whole=whole)
+    own = None if calibration is None else Calibration.load(calibration)
+    services, terms = _evaluated(
+        fleet, requirements, catalog, strategies, running, workers, calibration=own, whole=whole
+    )
     example = workload if isinstance(workload, str) and is_example(workload) else ""
     asked = _asked(fleet, requirements)
     common = _common(services, terms, today_date, asked, example=example)
@@ -166,11 +175,17 @@ def _evaluated(
     running: InService | None,
     workers: Workers,
     *,
+    calibration: Calibration | None,
     whole: bool,
 ) -> tuple[list[Prepared], Terms]:
     """Return every service evaluated, and what must hold for all of them together."""
     asked = [
-        Asked(one.workload, one.over(requirements), one.priority, preparer(running, one.workload.name))
+        Asked(
+            one.workload,
+            one.over(requirements),
+            one.priority,
+            preparer(running, one.workload.name, calibration),
+        )
         for one in fleet.services
     ]
     first = asked[0]
@@ -362,6 +377,7 @@ def _without_plan(
             "savings_usd_per_month": None,
             "savings_ratio": None,
             "accuracy_loss": None,
+            "calibrations": calibration_notes([one.evaluation for one in services], ()),
             "conflict": conflict,
             "solver": _summary(result, settings, 0),
         }
@@ -395,6 +411,7 @@ def _with_plan(
             "savings_ratio": saved / baseline.cost_usd_per_month if baseline.cost_usd_per_month else 0.0,
             "accuracy_loss": worst.accuracy_loss,
             "binding": binding(plan, terms),
+            "calibrations": calibration_notes([one.evaluation for one in services], served),
             "next_measurement": next_measurement(first.evaluation, terms, first.plans, chosen[first.name])
             if alone
             else None,

@@ -24,6 +24,7 @@ from advisor.terms import Terms
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from advisor.calibration import Calibration
     from advisor.catalog import Catalog
     from advisor.strategy import Strategy
     from advisor.workload import Workload
@@ -44,13 +45,19 @@ class Today:
     keeps_limits: bool
 
 
-def today(workload: Workload, terms: Terms, catalog: Catalog, strategies: Sequence[Strategy]) -> Today:
+def today(
+    workload: Workload,
+    terms: Terms,
+    catalog: Catalog,
+    strategies: Sequence[Strategy],
+    calibration: Calibration | None = None,
+) -> Today:
     """Return today's deployment evaluated: machines, money, and whether it keeps the limits."""
     machine = catalog.instance(
         workload.serving.instance_type, workload.serving.provider, workload.serving.region
     )
     candidates = compose(workload, Requirements(without=("*",)), strategies, [machine])
-    return today_in(Evaluation(workload, catalog, candidates), terms)
+    return today_in(Evaluation(workload, catalog, candidates, calibration=calibration), terms)
 
 
 def today_in(evaluation: Evaluation, terms: Terms) -> Today:

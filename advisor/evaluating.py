@@ -162,7 +162,11 @@ def condensed(one: Prepared, shared: Terms) -> Prepared:
     evaluation = one.evaluation
     if not len(one.plans):
         fresh = Evaluation(
-            evaluation.workload, evaluation.catalog, evaluation.candidates, evaluation.measured
+            evaluation.workload,
+            evaluation.catalog,
+            evaluation.candidates,
+            evaluation.measured,
+            evaluation.calibration,
         )
         return replace(one, evaluation=fresh)
     values = attribute_values(evaluation, one.plans, shared)

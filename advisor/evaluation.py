@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from advisor.accuracy import LossDistribution
+    from advisor.calibration import Calibration, EngineKey
     from advisor.candidates import Candidates
     from advisor.own import Own
     from advisor.terms import Terms
@@ -39,12 +40,14 @@ class Evaluation:
         catalog: Grids behind the regions, and the price of a GPU-hour.
         candidates: Every compatible combination.
         measured: What the user measured, in place of published evidence.
+        calibration: Own benchmarks; candidates to which they apply are predicted by them.
     """
 
     workload: Workload
     catalog: Catalog
     candidates: Candidates
     measured: tuple[Own, ...] = ()
+    calibration: Calibration | None = None
     _capacities: dict[tuple[Any, ...], NDArray[np.float64]] = field(
         default_factory=dict, repr=False, compare=False
     )
@@ -76,7 +79,14 @@ class Evaluation:
         Args:
             engines: Positions among `engines`.
         """
-        found = Evaluation(self.workload, self.catalog, self.candidates, self.measured, _slices=self._slices)
+        found = Evaluation(
+            self.workload,
+            self.catalog,
+            self.candidates,
+            self.measured,
+            self.calibration,
+            _slices=self._slices,
+        )
         vars(found).update(engines=self.engines.take(engines), losses=self.losses)
         return found
 
@@ -105,6 +115,35 @@ class Evaluation:
     @cached_property
     def serving(self) -> ServingModel:
         """Performance model of every engine."""
+        if self.calibration is None:
+            return self._shipped
+        from advisor.calibration.applying import calibrated_serving
+
+        return calibrated_serving(
+            self._shipped, self.calibration, self.workload, self.candidates, self.engines
+        )
+
+    def calibration_words(self, engine: int) -> str:
+        """Return on which runs of the user an engine's speed rests; empty where on none."""
+        if self.calibration is None:
+            return ""
+        from advisor.calibration.applying import applied_to
+
+        found = applied_to(self.calibration, self.workload, self.candidates, self.engines).of(engine)
+        return found.words if found else ""
+
+    @property
+    def calibration_keys(self) -> frozenset[EngineKey]:
+        """Parts of the calibration that apply to some engine."""
+        if self.calibration is None:
+            return frozenset()
+        from advisor.calibration.applying import applied_to
+
+        found = applied_to(self.calibration, self.workload, self.candidates, self.engines)
+        return frozenset(engine.key for engine in found.engines if engine)
+
+    @cached_property
+    def _shipped(self) -> ServingModel:
         if self.workload.model.family == "decoder":
             from advisor.performance.decoder_serving import decoder_serving
 

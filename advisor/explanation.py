@@ -259,6 +259,7 @@ def deployment_fields(
         "purchases": purchase_lines(evaluation, plans, position),
         "latencies": checks,
         "calibrated": bool(replica.calibrated[row]),
+        "calibration": evaluation.calibration_words(row),
     }
 
 

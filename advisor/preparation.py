@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from advisor.baseline import Today, today
+from advisor.calibration import Calibration
 from advisor.candidates import Selection, compose
 from advisor.catalog import Catalog, InstanceType
 from advisor.evaluation import Evaluation
@@ -115,6 +116,7 @@ def prepared(
     *,
     priority: int = 1,
     alone: bool = True,
+    calibration: Calibration | None = None,
 ) -> Prepared:
     """Return a service evaluated.
 
@@ -125,6 +127,7 @@ def prepared(
         strategies: Strategies to consider.
         priority: Of the service in its fleet.
         alone: Whether totals (budgets, carbon) are its own; those of a fleet hold for all services together.
+        calibration: Own benchmarks.
     """
     terms = resolve(workload, requirements)
     if not alone:
@@ -133,8 +136,8 @@ def prepared(
     machines = considered_machines(workload, requirements, catalog)
     measured = own_measurements(workload, strategies, catalog.instances) if workload.measurements else ()
     candidates = compose(workload, requirements, strategies, machines)
-    evaluation = Evaluation(workload, catalog, candidates, measured)
-    before = today(workload, terms, catalog, strategies)
+    evaluation = Evaluation(workload, catalog, candidates, measured, calibration)
+    before = today(workload, terms, catalog, strategies, calibration)
     plans = feasible_plans(evaluation, terms)
     return Prepared(terms, evaluation, before, plans, requirements, tuple(strategies), priority)
 

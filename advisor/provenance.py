@@ -9,8 +9,9 @@ from hashlib import sha256
 from importlib.metadata import version
 
 from advisor import __version__, cost
+from advisor.calibration import EngineKey
 from advisor.evaluation import Evaluation
-from advisor.recommendation import Assumption, Inputs, Provenance
+from advisor.recommendation import Assumption, CalibrationNote, Deployment, Inputs, Provenance
 from advisor.solver import RANDOM_SEED
 from advisor.terms import Terms
 from advisor.units import format_count, format_rate
@@ -48,6 +49,37 @@ def assumptions(evaluation: Evaluation, terms: Terms) -> tuple[Assumption, ...]:
         ),
     )
     return (*own, *engine)
+
+
+def calibration_notes(
+    evaluations: Sequence[Evaluation], served: Sequence[Deployment]
+) -> tuple[CalibrationNote, ...]:
+    """Return what each engine of the user's calibration changed: the plan, candidates beside it, or nothing.
+
+    Args:
+        evaluations: Of every service.
+        served: What is recommended for each; empty where there is no plan.
+    """
+    calibration = evaluations[0].calibration
+    if calibration is None:
+        return ()
+    considered = frozenset[EngineKey]().union(*(one.calibration_keys for one in evaluations))
+    found = []
+    for engine in calibration.engines:
+        names = [one.name for one in served if one.calibration == engine.words]
+        where = "plan" if names else "candidates" if engine.key in considered else "nothing"
+        rests = f"the predicted speed of {', '.join(names)} rests on it" if names else _APPLIES[where]
+        found.append(
+            CalibrationNote(engine=str(engine.key), applies_to=where, text=f"{engine.words}; {rests}.")
+        )
+    return tuple(found)
+
+
+_APPLIES = {
+    "candidates": "candidates with this runtime, chip and number format were predicted with it, but the plan is none of them "
+    "and is predicted as shipped",
+    "nothing": "no candidate has this model, runtime, chip and number format, so it changes nothing here",
+}
 
 
 def described(workload: Workload) -> str:

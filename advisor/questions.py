@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from advisor.api import Decided
+    from advisor.calibration import Calibration
     from advisor.catalog import Catalog
     from advisor.evaluating import Progress
     from advisor.fleet import Fleet
@@ -42,6 +43,7 @@ def explain(
     current: Current | Recommendation | str | Path | None = None,
     catalog: Catalog | None = None,
     strategies: Sequence[Strategy] | None = None,
+    calibration: Calibration | str | Path | None = None,
     solver: SolverSettings | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
@@ -58,6 +60,7 @@ def explain(
             workload's `serving`.
         catalog: Machines and prices; the embedded ones by default.
         strategies: Strategies to consider; the installed ones by default.
+        calibration: As for `recommend`.
         solver: Solver, time limit and gap.
         executor: As for `recommend`.
         progress: As for `recommend`.
@@ -79,6 +82,7 @@ def explain(
         requirements,
         catalog=catalog,
         strategies=strategies,
+        calibration=calibration,
         solver=solver,
         workers=Workers(executor, progress),
         today_date=today_date,

@@ -136,6 +136,8 @@ class Deployment(_Result):
     latencies: tuple[LatencyCheck, ...]
     calibrated: bool
     """Whether this backend, chip and number format were measured together."""
+    calibration: str = ""
+    """Runs of your own that its speed rests on, in words; empty where it rests on shipped measurements alone."""
 
 
 class ServicePlan(Deployment):
@@ -241,6 +243,15 @@ class Exclusion(_Result):
     reason: str
 
 
+class CalibrationNote(_Result):
+    """One engine of your calibration, and what it changed here."""
+
+    engine: str
+    """Model, runtime, chip and number format."""
+    applies_to: Literal["plan", "candidates", "nothing"]
+    text: str
+
+
 class NextMeasurement(_Result):
     """The one measurement that is worth most before deciding."""
 
@@ -344,6 +355,8 @@ class Recommendation(_Result):
     """Where a plan in service was given: whether to change it; `baseline` is that plan then."""
     measured: tuple[str, ...] = ()
     """What each of your own measurements says, and whether it settles the limits, whether or not its option is chosen."""
+    calibrations: tuple[CalibrationNote, ...] = ()
+    """What each engine of the calibration given changed here."""
     next_measurement: NextMeasurement | None = None
     """Null where nothing that could be measured would change the decision."""
     solver: SolverSummary

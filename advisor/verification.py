@@ -46,7 +46,9 @@ def verify(
     options = chosen_options(evaluation, plans, position)
     only = Requirements(only=tuple(f"{strategy}={option.id}" for strategy, option in options))
     candidates = compose(evaluation.workload, only, strategies, [machine_of(evaluation, plans, position)])
-    alone = Evaluation(evaluation.workload, evaluation.catalog, candidates, evaluation.measured)
+    alone = Evaluation(
+        evaluation.workload, evaluation.catalog, candidates, evaluation.measured, evaluation.calibration
+    )
     again = _same(alone, terms, options)
     pairs = {
         "the capacity": (plans.capacity_requests_per_s[position], again.capacity_requests_per_s[0]),

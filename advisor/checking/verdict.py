@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from advisor.api import recommend
+from advisor.calibration import Calibration
 from advisor.catalog import Catalog
 from advisor.checking.limits import service_checks, shared_checks
 from advisor.checking.results import CheckResult, RequirementCheck, ServiceCheck
@@ -70,6 +71,7 @@ def check(
     requirements: Requirements | None = None,
     tolerance_ratio: float = TOLERANCE_RATIO,
     catalog: Catalog | None = None,
+    calibration: Calibration | str | Path | None = None,
     strategies: Sequence[Strategy] | None = None,
     solver: SolverSettings | None = None,
 ) -> CheckResult:
@@ -87,6 +89,7 @@ def check(
         requirements: Today's; those asked then where not given.
         tolerance_ratio: Share of the running cost that is not worth a change, 0.02 for 2 %.
         catalog: Machines and prices; the embedded ones by default.
+        calibration: Own benchmarks of today, or the file of `advisor calibrate`.
         strategies: Strategies to consider; the installed ones by default.
         solver: Solver, time limit and gap.
 
@@ -104,11 +107,14 @@ def check(
     asked = requirements or Requirements.load(plan.inputs.requirements)
     fleet, notes = fleet_today(plan, workload)
     strategies = tuple(strategies if strategies is not None else installed_strategies())
-    today = _evaluated(plan, current, fleet, asked, catalog or Catalog.load(), strategies, solver)
+    own = None if calibration is None else Calibration.load(calibration)
+    today = _evaluated(plan, current, fleet, asked, catalog or Catalog.load(), strategies, solver, own)
     if catalog is None and any(
         line.price_kind == "user" for service in today.plan.services for line in service.purchases
     ):
         notes.append("The plan was bought at prices of your own; give them again with --catalog.")
+    if own is None and any(note.applies_to == "plan" for note in plan.calibrations):
+        notes.append("The plan rests on a calibration of your own; give it again with --calibration.")
     return _result(today, tolerance_ratio, notes)
 
 
@@ -120,6 +126,7 @@ def _evaluated(
     catalog: Catalog,
     strategies: Sequence[Strategy],
     solver: SolverSettings | None,
+    calibration: Calibration | None,
 ) -> _Today:
     assert stored.plan is not None  # noqa: S101
     by_name = {one.workload.name: one for one in fleet.services}
@@ -132,13 +139,20 @@ def _evaluated(
             catalog,
             strategies,
             alone=alone,
+            calibration=calibration,
         )
         for plan in stored.plan.services
     )
     terms = found[0].terms if alone and found[0].terms else Terms()
     terms = replace(terms, totals=requirements.limited_attributes(), quotas=dict(requirements.quotas))
     fresh = recommend(
-        fleet, requirements, current=current, catalog=catalog, strategies=strategies, solver=solver
+        fleet,
+        requirements,
+        current=current,
+        catalog=catalog,
+        strategies=strategies,
+        calibration=calibration,
+        solver=solver,
     )
     return _Today(
         stored=stored,

@@ -14,6 +14,7 @@ import typer
 from advisor.cli import (  # each adds its commands to the application
     asking,
     billing,
+    calibrating,
     catalog,
     checking,
     doctor,
@@ -34,6 +35,7 @@ __all__ = [
     "app",
     "asking",
     "billing",
+    "calibrating",
     "catalog",
     "checking",
     "doctor",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from advisor.cli.application import app
+from advisor.cli.calibrating import CalibrationFile, loaded_calibration
 from advisor.cli.flags import ratio, requirement_values, with_requirement_flags
 from advisor.cli.output import check_output
 
@@ -60,6 +61,7 @@ def check(
     catalog: Annotated[
         list[Path] | None, typer.Option("--catalog", help="CSV with your own machines or prices of today.")
     ] = None,
+    calibration: CalibrationFile = None,
     format: Annotated[CheckFormat, typer.Option("--format", help="What to print.")] = CheckFormat.TABLE,  # noqa: A002 - the flag's name
     output: Annotated[
         Path | None,
@@ -99,6 +101,7 @@ def check(
         requirements=_changed(plan, requirements),
         tolerance_ratio=ratio(tolerance, "--tolerance"),
         catalog=Catalog.load().with_overrides(*catalog) if catalog else None,
+        calibration=loaded_calibration(calibration),
     )
     typer.echo(_shown(result, format, plan), nl=False)
     if output is not None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from advisor.cli.application import app
+from advisor.cli.calibrating import CalibrationFile, loaded_calibration
 
 if TYPE_CHECKING:
     from advisor.prediction.files import Count
@@ -23,6 +24,7 @@ def predict(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="CSV to write; the terminal if not given.")
     ] = None,
+    calibration: CalibrationFile = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the output file if it exists.")] = False,
 ) -> None:
     """Predict latency, throughput or accuracy for rows of a CSV file.
@@ -35,10 +37,11 @@ def predict(
     """
     from advisor.prediction.files import predict_file, write_predictions
 
+    own = loaded_calibration(calibration)
     if output is None:
-        count = write_predictions(points, sys.stdout)
+        count = write_predictions(points, sys.stdout, calibration=own)
     else:
-        count = predict_file(points, output, force=force)
+        count = predict_file(points, output, force=force, calibration=own)
     typer.echo(_summary(count, output), err=True)
 
 

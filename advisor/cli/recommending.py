@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from advisor.cli.application import Example, app, say_example, workload_source
+from advisor.cli.calibrating import CalibrationFile, loaded_calibration
 from advisor.cli.executors import executor_named
 from advisor.cli.flags import ratio, requirement_values, with_requirement_flags
 from advisor.cli.output import check_output, is_coloured, terminal_width, with_progress
@@ -83,6 +84,7 @@ def recommend(
             rich_help_panel="Plan in service",
         ),
     ] = 0.0,
+    calibration: CalibrationFile = None,
     solver: Annotated[
         str, typer.Option("--solver", help="Solver of the program: highs, cbc, ...", rich_help_panel="Solver")
     ] = "highs",
@@ -135,6 +137,7 @@ def recommend(
                 full=full,
                 current=_current(current, tolerance, sure, months_left),
                 catalog=Catalog.load().with_overrides(*catalog) if catalog else None,
+                calibration=loaded_calibration(calibration),
                 solver=_settings(solver, time_limit, gap),
                 executor=workers,
                 today_date=date.today().isoformat(),

@@ -63,6 +63,7 @@ class Schema(StrEnum):
     WORKLOAD = "workload"
     REQUIREMENTS = "requirements"
     RECOMMENDATION = "recommendation"
+    CALIBRATION = "calibration"
 
 
 @app.command()
@@ -70,12 +71,13 @@ def schema(document: Annotated[Schema, typer.Argument(help="Which document.")]) 
     """Print the JSON Schema of a document."""
     import json
 
-    from advisor import Recommendation, Requirements, Workload
+    from advisor import Calibration, Recommendation, Requirements, Workload
 
     models: dict[Schema, Any] = {
         Schema.WORKLOAD: Workload,
         Schema.REQUIREMENTS: Requirements,
         Schema.RECOMMENDATION: Recommendation,
+        Schema.CALIBRATION: Calibration,
     }
     mode = "serialization" if document is Schema.RECOMMENDATION else "validation"
     typer.echo(json.dumps(models[document].model_json_schema(mode=mode), indent=2))

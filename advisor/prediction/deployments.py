@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from advisor.calibration import Calibration, Engine, EngineKey, decoder_key
+from advisor.calibration.applied import Applied
 from advisor.models import ModelSpec
 from advisor.performance.decoder import DecoderEngine
 from advisor.performance.decoder_coefficients import is_measured_model
@@ -30,6 +32,7 @@ TENSOR = ("tp_size", "tp", "tensor_parallel", "gpu_count", "num_gpus")
 PARALLEL = (TENSOR, ("pp_size", "pp"), ("moe_tp_size",), ("moe_ep_size",), ("attention_dp_size",))
 """Columns of parallelism; of those for experts, 0 is what some tables write for 1."""
 _MOST_PARALLEL = 4096.0
+_NO_MODELS: Mapping[str, ModelSpec] = {}
 Target = Literal["ttft", "tpot"]
 
 
@@ -49,6 +52,18 @@ class Deployment:
         """`dense` or `moe`; '' where nothing is known."""
         return "" if self.row is None else "moe" if self.row.model.is_moe else "dense"
 
+    @property
+    def key(self) -> EngineKey:
+        """What a calibration of it is filed under; only where there is a row."""
+        row = self.row
+        assert row is not None  # noqa: S101
+        return decoder_key(row.model.name, row.accelerator.id, row.backend, row.precision)
+
+    @property
+    def accelerators(self) -> int:
+        """Chips of one replica; 0 where nothing is known."""
+        return 0 if self.row is None else round(float(np.max(engine_of_rows([self.row]).accelerators)))
+
 
 @dataclass(frozen=True, slots=True)
 class Deployments:
@@ -59,12 +74,15 @@ class Deployments:
     inputs: Inputs
 
     @classmethod
-    def of(cls, inputs: Inputs, *, backend: str = "") -> Deployments:
+    def of(
+        cls, inputs: Inputs, *, backend: str = "", models: Mapping[str, ModelSpec] = _NO_MODELS
+    ) -> Deployments:
         """Return the deployments that rows name; rows that name none are refused.
 
         Args:
             inputs: Rows.
             backend: Taken where a row states none; '' refuses such rows.
+            models: Models of the user's own, by name.
         """
         sizes = [
             inputs.numbers(*names, least=least, most=_MOST_PARALLEL, default=1.0)
@@ -77,7 +95,9 @@ class Deployments:
         texts = (inputs.texts(*names) for names in (MODEL, CHIP, BACKEND, PRECISION))
         keys = list(zip(*texts, *billions, *(column.tolist() for column in sizes), strict=True))
         places = {key: place for place, key in enumerate(dict.fromkeys(keys))}
-        distinct = tuple(deployment(*key[:6], *key[6:], default_backend=backend) for key in places)
+        distinct = tuple(
+            deployment(*key[:6], *key[6:], default_backend=backend, own=models.get(key[0])) for key in places
+        )
         index = np.array([places[key] for key in keys], dtype=np.int64)
         for place, number in enumerate(index.tolist()):
             if distinct[number].reason:
@@ -97,9 +117,29 @@ class Deployments:
         engine = engine_of_rows([row for place in found if (row := self.distinct[place].row)])
         return taken(engine, index, len(found))
 
+    def applied(self, calibration: Calibration | None, rows: npt.NDArray[np.int64]) -> Applied:
+        """Return what of the user's calibration applies to each of usable rows."""
+        return Applied(tuple(own_engine(found, calibration) for found in self.distinct), self.index[rows])
+
+    def own_basis(self, place: int, calibration: Calibration | None) -> str:
+        """Return on which runs of the user a row rests, in words; '' where on none."""
+        engine = own_engine(self.distinct[self.index[place]], calibration)
+        return engine.words if engine else ""
+
+    def accelerators(self, rows: npt.NDArray[np.int64]) -> Array:
+        """Return the chips of one replica of usable rows."""
+        return np.broadcast_to(np.asarray(self.engine(rows).accelerators, dtype=float), (len(rows),))
+
     def column(self, values: Sequence[float], rows: npt.NDArray[np.int64]) -> Array:
         """Return a number of each deployment as a column of usable rows."""
         return np.asarray(values, dtype=float)[self.index[rows]]
+
+
+def own_engine(found: Deployment, calibration: Calibration | None) -> Engine | None:
+    """Return what of the user's calibration applies to a deployment; `None` where nothing does."""
+    if calibration is None or found.row is None or found.reason:
+        return None
+    return calibration.of(found.key)
 
 
 @functools.lru_cache(maxsize=16384)
@@ -117,9 +157,10 @@ def deployment(
     attention_dp_size: float,
     *,
     default_backend: str = "",
+    own: ModelSpec | None = None,
 ) -> Deployment:
-    """Return what the cells of a row mean together."""
-    spec, sized = _model(model, billions, active_billions)
+    """Return what the cells of a row mean together; `own` is the model of that name, where it is the user's."""
+    spec, sized = (own, False) if own else _model(model, billions, active_billions)
     accelerator = find_chip(chip) if chip else None
     if spec is None or accelerator is None or not (backend or default_backend):
         return Deployment(None, _unknown(model, chip, spec is None, accelerator is None))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from advisor.calibration import Calibration
 from advisor.errors import FileExists, InputError
 from advisor.prediction.images import known_sizes
 from advisor.prediction.inputs import Row
@@ -27,13 +28,16 @@ class Count:
     """Why others got none, and how many each, the most frequent first."""
 
 
-def predict_file(source: Path | str, output: Path | str, *, force: bool = False) -> Count:
+def predict_file(
+    source: Path | str, output: Path | str, *, force: bool = False, calibration: Calibration | None = None
+) -> Count:
     """Write a CSV file of predictions for a CSV file of rows.
 
     Args:
         source: CSV with a header, in UTF-8.
         output: File to write: the columns of `source`, predictions with intervals, `basis` and `reason`.
         force: Whether to replace `output` if it is there.
+        calibration: What the user measured; rows to which it applies move and are surer.
 
     Raises:
         InputError: `source` is missing or is not such a file.
@@ -45,10 +49,10 @@ def predict_file(source: Path | str, output: Path | str, *, force: bool = False)
     if not output.resolve().parent.is_dir():
         raise InputError(f"there is no folder '{output.parent}' to write '{output.name}' in")
     with whole_file(output) as file:
-        return write_predictions(source, file)
+        return write_predictions(source, file, calibration=calibration)
 
 
-def write_predictions(source: Path, file: TextIO) -> Count:
+def write_predictions(source: Path, file: TextIO, *, calibration: Calibration | None = None) -> Count:
     """Write the rows of a CSV file with their predictions to an open file."""
     columns = read_header(source)
     names, kinds = header(columns)
@@ -56,7 +60,7 @@ def write_predictions(source: Path, file: TextIO) -> Count:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(names)
     rows, good, reasons = 0, 0, dict[str, int]()
-    for row, found in predict_stream(read_rows(source), sizes=sizes, kinds=kinds):
+    for row, found in predict_stream(read_rows(source), sizes=sizes, kinds=kinds, calibration=calibration):
         writer.writerow([row.get(name) for name in names])
         rows, good = rows + 1, good + (not found.reason)
         if found.reason and (found.reason in reasons or len(reasons) < 1000):

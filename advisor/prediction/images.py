@@ -8,11 +8,15 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
+from advisor.calibration import Calibration, Engine, EngineKey, PassFactors, pass_key
+from advisor.calibration.applied import Applied
+from advisor.calibration.factors import narrowed
 from advisor.performance.architectures import architecture_class, default_layers
 from advisor.performance.pass_coefficients import PassCoefficients, coefficients
 from advisor.performance.pass_table import PassTable, computed_precision
-from advisor.performance.passes import PassEngine, interval_factor, throughput_items_per_s
+from advisor.performance.passes import PassEngine, fixed_s, interval_factor, item_s
 from advisor.prediction.inputs import Inputs, Row, cell, is_true, quoted
 from advisor.prediction.names import find_chip, known_model
 from advisor.prediction.outcome import Array, Outcome, basis_of, columns_with_interval, with_interval
@@ -23,6 +27,7 @@ SIZES = ("params_millions", "gmacs_per_image", "macts_millions_per_image")
 _SIDE = ("img_size_px", "infer_img_size", "img_size")
 _BYTES = {"fp16": 2.0, "tf32": 4.0, "fp32": 4.0, "int8": 1.0}
 _USUAL_SIDE_PX = 224.0
+_NO_KEY = EngineKey("", "", "", "")
 
 KnownSizes = dict[str, dict[float, tuple[float, float, float]]]
 """Millions of parameters, billions of multiply-accumulates and millions of activations, by model and image side in px."""
@@ -39,6 +44,7 @@ class Machine:
     bandwidth_bytes_per_s: float = 1.0
     bytes_per_number: float = 1.0
     runtime: str = ""
+    key: EngineKey = _NO_KEY
 
 
 def recognises(row: Row) -> bool:
@@ -71,7 +77,9 @@ def known_sizes(rows: Iterable[Row]) -> KnownSizes:
     return found
 
 
-def predict(rows: Sequence[Row], sizes: KnownSizes | None = None) -> Outcome:
+def predict(
+    rows: Sequence[Row], sizes: KnownSizes | None = None, calibration: Calibration | None = None
+) -> Outcome:
     """Return images (or sequences) per second when every batch is full, with the interval.
 
     Args:
@@ -79,7 +87,47 @@ def predict(rows: Sequence[Row], sizes: KnownSizes | None = None) -> Outcome:
             macts_millions_per_image`; the three may be missing where the model is built in or `sizes` has it.
             `memory_layout` and `torch_compile_dynamo` say how PyTorch runs it.
         sizes: What other rows state of the same models.
+        calibration: What the user measured; rows to which it applies move and are surer.
     """
+    asked = passes_of(rows, sizes)
+    values = _predicted(asked, calibration)
+    inputs, index, machines, models = asked.inputs, asked.index, asked.machines, asked.models
+    refused = np.array([bool(reason) for reason in inputs.reasons])
+    own = asked.engines(calibration)
+    return Outcome(
+        {name: np.where(refused, np.nan, column) for name, column in values.items()},
+        tuple(
+            ""
+            if inputs.reasons[place]
+            else _own_basis(own[number]) or _basis(machines[number], models[place])
+            for place, number in enumerate(index.tolist())
+        ),
+        tuple(inputs.reasons),
+        family=tuple(map(_family, models)),
+        backend=tuple(machines[number].runtime for number in index.tolist()),
+        chip=tuple(machines[number].chip for number in index.tolist()),
+    )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Passes:
+    """Rows of batches as engines, one entry for each row."""
+
+    inputs: Inputs
+    batch: Array
+    models: tuple[str, ...]
+    machines: tuple[Machine, ...]
+    """Distinct combinations of model, device, number format and runtime."""
+    index: npt.NDArray[np.int64]
+    engine: PassEngine
+
+    def engines(self, calibration: Calibration | None) -> tuple[Engine | None, ...]:
+        """Return what of the user's calibration applies to each of the machines."""
+        return tuple(calibration.of(one.key) if calibration else None for one in self.machines)
+
+
+def passes_of(rows: Sequence[Row], sizes: KnownSizes | None = None) -> Passes:
+    """Return the engines of rows; rows that mean none are refused."""
     inputs = Inputs.of(rows)
     batch = inputs.numbers("batch_size", least=1.0, most=1e6)
     models = inputs.texts("model")
@@ -92,34 +140,22 @@ def predict(rows: Sequence[Row], sizes: KnownSizes | None = None) -> Outcome:
     for place, number in enumerate(index.tolist()):
         if machines[number].reason:
             inputs.refuse(place, machines[number].reason)
-    values = _predicted(machines, index, models, millions, batch)
-    refused = np.array([bool(reason) for reason in inputs.reasons])
-    return Outcome(
-        {name: np.where(refused, np.nan, column) for name, column in values.items()},
-        tuple(
-            "" if inputs.reasons[place] else _basis(machines[number], models[place])
-            for place, number in enumerate(index.tolist())
-        ),
-        tuple(inputs.reasons),
-        family=tuple(map(_family, models)),
-        backend=tuple(machines[number].runtime for number in index.tolist()),
-        chip=tuple(machines[number].chip for number in index.tolist()),
+    return Passes(
+        inputs, batch, tuple(models), tuple(machines), index, _engine(machines, index, models, millions)
     )
 
 
-def _predicted(
+def _engine(
     machines: Sequence[Machine],
-    index: np.ndarray[tuple[int], np.dtype[np.int64]],
+    index: npt.NDArray[np.int64],
     models: Sequence[str],
     millions: Mapping[str, Array],
-    batch: Array,
-) -> dict[str, Array]:
+) -> PassEngine:
     gathered = {
         name: np.array([getattr(machine, name) for machine in machines], dtype=float)[index]
         for name in ("bytes_per_number", "peak_flops", "bandwidth_bytes_per_s")
     }
-    fit = PassCoefficients.gather([machine.fit for machine in machines], index)
-    engine = PassEngine(
+    return PassEngine(
         parameters=1e6 * millions["params_millions"],
         flops_per_item=2e9 * millions["gmacs_per_image"],
         activations_per_item=1e6 * millions["macts_millions_per_image"],
@@ -128,11 +164,25 @@ def _predicted(
         activation_bytes=gathered["bytes_per_number"],
         peak_flops=gathered["peak_flops"],
         memory_bandwidth_bytes_per_s=gathered["bandwidth_bytes_per_s"],
-        coefficients=fit,
+        coefficients=PassCoefficients.gather([machine.fit for machine in machines], index),
     )
-    rate = np.asarray(throughput_items_per_s(engine, batch=batch))
-    factor = np.asarray(interval_factor(fit))
+
+
+def _predicted(asked: Passes, calibration: Calibration | None) -> dict[str, Array]:
+    applied = Applied(asked.engines(calibration), asked.index)
+    factors = PassFactors.gather(applied.engines, applied.index)
+    fixed, items = (np.asarray(part(asked.engine), dtype=float) for part in (fixed_s, item_s))
+    fixed, items = factors.fixed * fixed, factors.item * items * asked.batch
+    share = items / (fixed + items)
+    fit = asked.engine.coefficients
+    spread = narrowed(fit.log_sigma, *applied.learnt(1.0 - share, share, accelerators=1.0))
+    rate = asked.batch / (fixed + items)
+    factor = np.asarray(interval_factor(dataclasses.replace(fit, log_sigma=spread)))
     return with_interval("throughput_images_per_s", rate, rate / factor, rate * factor)
+
+
+def _own_basis(engine: Engine | None) -> str:
+    return engine.words if engine else ""
 
 
 def _sizes(inputs: Inputs, models: Sequence[str], known: KnownSizes) -> dict[str, Array]:
@@ -208,7 +258,9 @@ def _machine(model: str, device: str, precision: str, runtime: str) -> Machine:
         or peaks.get("fp16" if computed in {"fp16", "int8"} else "fp32")
         or max(peaks.values())
     )
-    return Machine("", fit, chip, peak, bandwidth, _BYTES[computed], runtime or "unstated")
+    known = known_model(model)
+    key = pass_key(known.name if known else model, chip, runtime, precision or "fp32")
+    return Machine("", fit, chip, peak, bandwidth, _BYTES[computed], runtime or "unstated", key)
 
 
 def _chip(device: str) -> tuple[dict[str, float], float, str, str]:

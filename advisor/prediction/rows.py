@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from advisor.calibration import Calibration
 from advisor.prediction import accuracy, deployments, images, load, serving
 from advisor.prediction.images import KnownSizes
 from advisor.prediction.inputs import Row, cell
@@ -30,7 +31,7 @@ _RECOGNISES: Mapping[str, Callable[[Row], bool]] = {
     "serving": serving.recognises,
     "images": images.recognises,
 }
-_NOT_RECOGNISED = (
+NOT_RECOGNISED = (
     "not recognised: expected strategy and variant, or a rate such as offered_rate_req_per_s, or isl_tokens, "
     "osl_tokens and concurrency, or device and batch_size"
 )
@@ -58,11 +59,12 @@ class Predicted:
     chip: str = ""
 
 
-def predict(rows: Iterable[Row]) -> list[dict[str, object]]:
+def predict(rows: Iterable[Row], calibration: Calibration | None = None) -> list[dict[str, object]]:
     """Return for each row its columns and, beside them, predictions with intervals, `basis` and `reason`.
 
     Args:
         rows: Mappings of column names to texts or numbers, of any mixture of the kinds of rows.
+        calibration: What the user measured; speeds of rows to which it applies move and are surer.
 
     Returns:
         One mapping for each row, in their order: the columns of the row, those predicted for its kind (None
@@ -78,11 +80,15 @@ def predict(rows: Iterable[Row]) -> list[dict[str, object]]:
         >>> unknown["tpot_ms"], unknown["reason"]
         (None, "chip 'abacus' is not in the catalogue")
     """
-    return [row for row, _ in predict_stream(rows)]
+    return [row for row, _ in predict_stream(rows, calibration=calibration)]
 
 
 def predict_stream(
-    rows: Iterable[Row], *, sizes: KnownSizes | None = None, kinds: Collection[str] = ()
+    rows: Iterable[Row],
+    *,
+    sizes: KnownSizes | None = None,
+    kinds: Collection[str] = (),
+    calibration: Calibration | None = None,
 ) -> Iterator[tuple[dict[str, object], Predicted]]:
     """Yield each row with its predictions, and what is known of it, holding a bounded number of rows in memory.
 
@@ -90,22 +96,25 @@ def predict_stream(
         rows: As for `predict`.
         sizes: Sizes of image models that other rows state; by default what the rows held at a time state.
         kinds: Kinds whose output columns every row gets; by default a row gets those of its own kind.
+        calibration: As for `predict`.
     """
     stream = iter(rows)
     while chunk := list(itertools.islice(stream, CHUNK_ROWS)):
-        for row, found in zip(chunk, predicted(chunk, sizes=sizes), strict=True):
+        for row, found in zip(chunk, predicted(chunk, sizes=sizes, calibration=calibration), strict=True):
             yield _merged(row, found, kinds), found
 
 
-def predicted(rows: Sequence[Row], *, sizes: KnownSizes | None = None) -> list[Predicted]:
+def predicted(
+    rows: Sequence[Row], *, sizes: KnownSizes | None = None, calibration: Calibration | None = None
+) -> list[Predicted]:
     """Return what is known of each row, in their order."""
-    kinds = [_kind(row) for row in rows]
-    found: list[Predicted] = [Predicted("", {}, "", _NOT_RECOGNISED)] * len(rows)
+    kinds = [kind_of(row) for row in rows]
+    found: list[Predicted] = [Predicted("", {}, "", NOT_RECOGNISED)] * len(rows)
     predictors: dict[str, Callable[[Sequence[Row]], Outcome]] = {
         "accuracy": accuracy.predict,
-        "load": load.predict,
-        "serving": serving.predict,
-        "images": functools.partial(images.predict, sizes=sizes),
+        "load": functools.partial(load.predict, calibration=calibration),
+        "serving": functools.partial(serving.predict, calibration=calibration),
+        "images": functools.partial(images.predict, sizes=sizes, calibration=calibration),
     }
     for kind, predictor in predictors.items():
         places = [place for place, own in enumerate(kinds) if own == kind]
@@ -118,7 +127,7 @@ def predicted(rows: Sequence[Row], *, sizes: KnownSizes | None = None) -> list[P
     return found
 
 
-def _kind(row: Row) -> str:
+def kind_of(row: Row) -> str:
     """Return the kind of a row by what it states, else by the columns it leaves empty."""
     found = next((name for name, recognises in _RECOGNISES.items() if recognises(row)), "")
     if found or not any(cell(row, name) for name in deployments.MODEL):

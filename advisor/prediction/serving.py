@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from advisor.performance.decoder import closed_loop
+from advisor.calibration import Calibration, DecoderFactors
+from advisor.calibration.factors import narrowed
+from advisor.performance.decoder import closed_loop, first_token_s
 from advisor.performance.decoder_coefficients import interval_factor
 from advisor.prediction.deployments import (
     Deployment,
@@ -33,6 +35,7 @@ OUTPUTS = columns_with_interval("ttft_ms", "tpot_ms", "throughput_tokens_per_s")
 INPUT_TOKENS = ("isl_tokens", "isl", "input_tokens", "input_len")
 OUTPUT_TOKENS = ("osl_tokens", "osl", "output_tokens", "output_len")
 CONCURRENCY = ("concurrency", "max_concurrency", "concurrency_used", "batch_size")
+TARGETS: tuple[Target, ...] = ("ttft", "tpot")
 _MOST_TOKENS, _MOST_CONCURRENCY = 2e6, 1e6
 MEASURED_UP_TO = {"input_tokens": 8192.0, "output_tokens": 8192.0, "concurrency": 2048.0}
 """Largest values of the measurements that the model was fitted to."""
@@ -51,20 +54,21 @@ def recognises(row: Row) -> bool:
     return bool(cell(row, *INPUT_TOKENS))
 
 
-def predict(rows: Sequence[Row]) -> Outcome:
+def predict(rows: Sequence[Row], calibration: Calibration | None = None) -> Outcome:
     """Return TTFT and TPOT in milliseconds and output tokens per second of the whole replica, each with its interval.
 
     Args:
         rows: Mappings with `model, system, backend, precision, isl_tokens, osl_tokens, concurrency` and, where
             they are not 1, `tp_size, pp_size, moe_tp_size, moe_ep_size, attention_dp_size`; `params_b` for a model
             that is not built in; `max_num_seqs` where the engine admits fewer sequences than its memory holds.
+        calibration: What the user measured; rows to which it applies move and are surer.
 
     Assumes:
         Measurements are a closed loop: a finished request is replaced at once. Throughput follows by Little's
         law: concurrency x output tokens / (TTFT + TPOT x (output tokens - 1)).
     """
     inputs = Inputs.of(rows)
-    shape = _shape(inputs)
+    shape = shape_of(inputs)
     for place, mode in enumerate(inputs.texts("mode")):
         if mode.lower() not in _PLAIN_MODES:
             inputs.refuse(place, f"mode is '{mode[:40]}'; only aggregated serving is modelled")
@@ -72,12 +76,13 @@ def predict(rows: Sequence[Row]) -> Outcome:
     usable = deployments.usable
     values = {name: np.full(len(rows), np.nan) for name in OUTPUTS}
     if usable.size:
-        for name, found in _predicted(deployments, shape, usable).items():
+        for name, found in _predicted(deployments, shape, usable, calibration).items():
             values[name][usable] = found
-    return _outcome(deployments, shape, values)
+    return _outcome(deployments, shape, values, calibration)
 
 
-def _shape(inputs: Inputs) -> dict[str, Array]:
+def shape_of(inputs: Inputs) -> dict[str, Array]:
+    """Return concurrency, lengths and limit of rows; rows without them are refused."""
     return {
         "concurrency": inputs.numbers(*CONCURRENCY, least=1.0, most=_MOST_CONCURRENCY),
         "input_tokens": inputs.numbers(*INPUT_TOKENS, least=1.0, most=_MOST_TOKENS),
@@ -88,15 +93,62 @@ def _shape(inputs: Inputs) -> dict[str, Array]:
     }
 
 
-def _predicted(
-    deployments: Deployments, shape: Mapping[str, Array], rows: npt.NDArray[np.int64]
-) -> dict[str, Array]:
+@dataclasses.dataclass(frozen=True, slots=True)
+class Times:
+    """Times of usable rows in seconds, and of which parts they consist."""
+
+    ttft_s: Array
+    tpot_s: Array
+    prompt_share: Array
+    """Share of the time to first token that is prompt or queue."""
+    sequences_share: Array
+    """Share of the time per output token that sequences beyond the first add."""
+
+
+def times(
+    deployments: Deployments,
+    shape: Mapping[str, Array],
+    rows: npt.NDArray[np.int64],
+    factors: DecoderFactors | None = None,
+) -> Times:
+    """Return the times of usable rows under their concurrency.
+
+    Args:
+        deployments: What the rows serve.
+        shape: Columns of all rows, see `shape_of`.
+        rows: Usable rows, by position.
+        factors: Own factors, one entry for each of `rows`.
+    """
     columns = {name: values[rows] for name, values in shape.items()}
     limit = columns.pop("max_sequences")
     engine = dataclasses.replace(deployments.engine(rows), max_sequences=limit)
     ttft, tpot = closed_loop(engine, **columns)
+    alone = closed_loop(engine, **{**columns, "concurrency": np.ones(len(rows))})[1]
+    before = np.broadcast_to(np.asarray(first_token_s(engine), dtype=float), ttft.shape)
+    prompt, sequences = 1.0 - before / ttft, 1.0 - alone / tpot
+    if factors is not None:
+        ttft, tpot = factors.on_closed_loop(ttft, tpot, alone_tpot_s=alone, first_token_s=before)
+    return Times(ttft, tpot, prompt, sequences)
+
+
+def _predicted(
+    deployments: Deployments,
+    shape: Mapping[str, Array],
+    rows: npt.NDArray[np.int64],
+    calibration: Calibration | None,
+) -> dict[str, Array]:
+    applied = deployments.applied(calibration, rows)
+    found = times(deployments, shape, rows, DecoderFactors.gather(applied.engines, applied.index))
+    ttft, tpot = found.ttft_s, found.tpot_s
+    columns = {name: values[rows] for name, values in shape.items()}
     wider = BEYOND_LOG_SIGMA * _log_beyond(columns)
-    ttft_ends, tpot_ends = (_ends(deployments, target, rows, wider) for target in ("ttft", "tpot"))
+    size = deployments.accelerators(rows)
+    prompt = found.prompt_share
+    learnt = {
+        "ttft": applied.learnt(0.0, 0.0, prompt, 1.0 - prompt, accelerators=size),
+        "tpot": applied.learnt(1.0, found.sequences_share, 0.0, 0.0, accelerators=size),
+    }
+    ttft_ends, tpot_ends = (_ends(deployments, target, rows, wider, learnt[target]) for target in TARGETS)
     later = columns["output_tokens"] - 1.0
     total = ttft + tpot * later
     rate = columns["concurrency"] * columns["output_tokens"] / total
@@ -119,16 +171,26 @@ def _log_beyond(columns: Mapping[str, Array]) -> Array:
 
 
 def _ends(
-    deployments: Deployments, target: Target, rows: npt.NDArray[np.int64], log_sigma: Array
+    deployments: Deployments,
+    target: Target,
+    rows: npt.NDArray[np.int64],
+    log_sigma: Array,
+    learnt: tuple[Array, Array],
 ) -> tuple[Array, Array]:
-    """Return what to multiply predictions by for their two ends, widened by a further deviation of each row."""
-    ends = [_log_ends(found, target) for found in deployments.distinct]
+    """Return what to multiply predictions by for their two ends.
+
+    They are widened by a further deviation of each row, and narrowed and centred by what the user's runs taught.
+    """
+    ends = [log_ends(found, target) for found in deployments.distinct]
     low, high = (deployments.column([end[side] for end in ends], rows) for side in (0, 1))
-    middle, half = (low + high) / 2.0, np.hypot((high - low) / 2.0, Z_90_PERCENT * log_sigma)
+    shipped = (high - low) / 2.0
+    own = Z_90_PERCENT * narrowed(shipped / Z_90_PERCENT, *learnt)
+    middle = (low + high) / 2.0 * own / np.maximum(shipped, 1e-12)
+    half = np.hypot(own, Z_90_PERCENT * log_sigma)
     return np.exp(middle - half), np.exp(middle + half)
 
 
-def _log_ends(found: Deployment, target: Target) -> tuple[float, float]:
+def log_ends(found: Deployment, target: Target) -> tuple[float, float]:
     """Return the logarithms of both ends over the prediction, widened for a shape known by its size alone."""
     if found.row is None or found.reason:
         return 0.0, 0.0
@@ -146,7 +208,12 @@ def _log_ends(found: Deployment, target: Target) -> tuple[float, float]:
     return middle - half, middle + half
 
 
-def _outcome(deployments: Deployments, shape: Mapping[str, Array], values: dict[str, Array]) -> Outcome:
+def _outcome(
+    deployments: Deployments,
+    shape: Mapping[str, Array],
+    values: dict[str, Array],
+    calibration: Calibration | None,
+) -> Outcome:
     reasons = tuple(deployments.inputs.reasons)
     of_row = [deployments.distinct[number] for number in deployments.index.tolist()]
     absent = [found.absent for found in of_row]
@@ -155,7 +222,10 @@ def _outcome(deployments: Deployments, shape: Mapping[str, Array], values: dict[
             absent[place] = ", ".join(filter(None, (absent[place], words)))
     return Outcome(
         values,
-        tuple("" if reason else basis_of(words) for words, reason in zip(absent, reasons, strict=True)),
+        tuple(
+            "" if reason else deployments.own_basis(place, calibration) or basis_of(absent[place])
+            for place, reason in enumerate(reasons)
+        ),
         reasons,
         family=tuple(found.family for found in of_row),
         backend=tuple(found.row.backend if found.row else "" for found in of_row),

@@ -173,8 +173,11 @@ def sure(recommendation: Recommendation) -> tuple[str, ...]:
     if plan is None:
         return (_proof(recommendation),)
     calibrated = all(service.calibrated for service in plan.services)
+    own = all(service.calibration for service in plan.services)
     speed = (
-        "The speed is calibrated: this runtime, chip and number format were measured together."
+        "The speed rests on runs of your own."
+        if own
+        else "The speed is calibrated: this runtime, chip and number format were measured together."
         if calibrated
         else "The speed is extrapolated: this runtime, chip and number format were not measured together. Measure before you buy."
     )

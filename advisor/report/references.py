@@ -118,11 +118,11 @@ def _price(deployment: Deployment, line: PurchaseLine) -> tuple[str, ...]:
 
 
 def _speed_key(deployment: Deployment) -> tuple[str, ...]:
-    return ("speed", deployment.accelerator, "calibrated" if deployment.calibrated else "extrapolated")
+    return ("speed", deployment.accelerator, deployment.calibration or str(deployment.calibrated))
 
 
 def _speed(deployment: Deployment) -> tuple[str, ...]:
-    said = (
+    said = deployment.calibration or (
         "runtime, chip and number format were measured together"
         if deployment.calibrated
         else "from neighbouring measurements"

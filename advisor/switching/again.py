@@ -16,6 +16,7 @@ from advisor.requirements import Requirements
 from advisor.terms import Terms
 
 if TYPE_CHECKING:
+    from advisor.calibration import Calibration
     from advisor.candidates import Axis
     from advisor.catalog import Catalog
     from advisor.evaluation import Evaluation
@@ -71,6 +72,7 @@ def evaluated_again(
     strategies: Sequence[Strategy],
     *,
     alone: bool,
+    calibration: Calibration | None = None,
 ) -> Again:
     """Return a service's stored choices on its stored machine, under today's workload, prices and evidence.
 
@@ -81,11 +83,19 @@ def evaluated_again(
         catalog: Machines and prices.
         strategies: Installed strategies.
         alone: Whether totals are its own.
+        calibration: Own benchmarks.
     """
     wanted = {choice.strategy: choice.option for choice in stored.choices}
     try:
         catalog.instance(stored.instance_type, stored.provider, stored.region)
-        found = prepared(workload, _only(stored, requirements, strategies), catalog, strategies, alone=alone)
+        found = prepared(
+            workload,
+            _only(stored, requirements, strategies),
+            catalog,
+            strategies,
+            alone=alone,
+            calibration=calibration,
+        )
     except AdvisorError as error:
         return Again(stored, None, None, None, carries=False, missing=str(error))
     missing = _missing(found.evaluation, wanted, [strategy.name for strategy in strategies])

@@ -21,6 +21,7 @@ from advisor.switching.margins import idle_usd, margins_usd_per_month
 from advisor.switching.paid import paid
 
 if TYPE_CHECKING:
+    from advisor.calibration import Calibration
     from advisor.catalog import Catalog
     from advisor.plans import Plans
     from advisor.recommendation import ServicePlan
@@ -30,10 +31,14 @@ if TYPE_CHECKING:
     from advisor.workload import Workload
 
 
-def preparer(running: InService | None, name: str) -> Callable[..., Prepared]:
-    """Return what evaluates a service: reluctant to change where a plan is in service."""
+def preparer(
+    running: InService | None, name: str, calibration: Calibration | None = None
+) -> Callable[..., Prepared]:
+    """Return what evaluates a service, by the user's own benchmarks: reluctant to change where a plan is in service."""
     stored = running and running.plans.get(name)
-    return partial(reluctant, stored=stored, current=running.current) if running and stored else prepared
+    if running and stored:
+        return partial(reluctant, stored=stored, current=running.current, calibration=calibration)
+    return partial(prepared, calibration=calibration)
 
 
 def reluctant(
@@ -46,6 +51,7 @@ def reluctant(
     alone: bool = True,
     stored: ServicePlan,
     current: Current,
+    calibration: Calibration | None = None,
 ) -> Prepared:
     """Return a service evaluated with what is in service: today's deployment, paid for, and reluctant to change.
 
@@ -58,10 +64,15 @@ def reluctant(
         alone: Whether totals are its own.
         stored: The service as it was recommended.
         current: What a change must bring.
+        calibration: Own benchmarks.
     """
     own = paid(strategies, {choice.strategy: choice.option for choice in stored.choices})
-    again = evaluated_again(stored, workload, requirements, catalog, own, alone=alone)
-    one = prepared(workload, requirements, catalog, own, priority=priority, alone=alone)
+    again = evaluated_again(
+        stored, workload, requirements, catalog, own, alone=alone, calibration=calibration
+    )
+    one = prepared(
+        workload, requirements, catalog, own, priority=priority, alone=alone, calibration=calibration
+    )
     plans, kept = _with_kept(one, stored)
     none = np.zeros(len(plans))
     margin = (
