@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ from advisor.errors import FileExists, InputError
 from advisor.prediction.images import known_sizes
 from advisor.prediction.inputs import Row
 from advisor.prediction.rows import header, predict_stream
+from advisor.whole_file import whole_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ def predict_file(
         raise FileExists.at(output)
     if not output.resolve().parent.is_dir():
         raise InputError(f"there is no folder '{output.parent}' to write '{output.name}' in")
-    with whole_file(output) as file:
+    with whole_file(output, force=force) as file:
         return write_predictions(source, file, calibration=calibration)
 
 
@@ -112,21 +111,6 @@ def _opened(source: Path) -> Iterator[TextIO]:
         raise InputError.unreadable_file(source, f"this is not CSV: {error}") from None
     except (OSError, ValueError) as error:
         raise InputError.unreadable_file(source, str(error)) from None
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[TextIO]:
-    """Open a file that takes its name when it is complete: a reader never sees half of it."""
-    path = path.resolve()
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".part")
-    part = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            yield file
-        part.chmod(0o644)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def rows_of_text(text: str) -> Iterator[Row]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from advisor.errors import FileExists
+from advisor.whole_file import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -141,54 +139,3 @@ def write_html(
         OSError: The folder cannot be written.
     """
     return write_text(render_html(recommendation, insights, validated=validated), path, force=force)
-
-
-def write_text(text: str, path: Path | str, *, force: bool = False) -> Path:
-    """Write a rendered report whole or not at all, and return its path.
-
-    The text goes to a new file beside `path`, which then takes its name in one step: a reader never sees half of
-    a report, and an interrupted run leaves the old one as it was.
-
-    Raises:
-        FileExists: The file is there and `force` is false.
-        OSError: The folder cannot be written.
-    """
-    path = Path(path)
-    if not force and path.exists():
-        raise FileExists.at(path)
-    path = path.resolve()  # a link stays a link
-    if (
-        path.exists() and not path.is_file()
-    ):  # a pipe or a device cannot be replaced, and a folder must not be
-        path.write_text(text, encoding="utf-8")
-        return path
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".part")
-    part = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        part.chmod(0o666 & ~_umask())
-        _named(part, path, force=force)
-    finally:
-        part.unlink(missing_ok=True)
-    return path
-
-
-def _named(part: Path, path: Path, *, force: bool) -> None:
-    """Give the finished file its name; without `force` not even one that appeared meanwhile is replaced."""
-    if force:
-        part.replace(path)
-        return
-    try:
-        path.hardlink_to(part)
-    except FileExistsError:
-        raise FileExists.at(path) from None
-    except OSError:  # a file system without links
-        part.replace(path)
-
-
-def _umask() -> int:
-    """Return the process's mask; reading it means setting it for a moment."""
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
