@@ -12,10 +12,11 @@ import pytest
 from advisor import recommend
 from advisor.insight.results import FrontierGrid, Insights
 from advisor.recommendation import Recommendation
-from advisor.report import write_html
+from advisor.report import write_html, write_text
+from advisor.report.bill_pages import render_bill_html
 from advisor.requirements import Requirements
 from advisor.units import format_usd
-from tests import chromium, report_fixtures, report_insights
+from tests import chromium, report_bills, report_fixtures, report_insights
 
 CASES = {
     "llm": report_fixtures.an_llm_recommendation,
@@ -23,7 +24,7 @@ CASES = {
     "dearer": report_fixtures.a_dearer_recommendation,
     "infeasible": report_fixtures.an_infeasible_recommendation,
 }
-ALL = (*CASES, "quick", "full")
+ALL = (*CASES, "quick", "full", "life", "bill")
 SIZES = [(1280, False), (1280, True), (390, False), (390, True)]
 VIEWS = [
     (name, *size) for name in ALL for size in (SIZES if name in {"llm", "full"} else (SIZES[0], SIZES[3]))
@@ -56,6 +57,9 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         ("full", report_insights.full_insights()),
     ):
         made[name] = write_html(explained, folder / f"{name}.html", insights=insights)
+    bill = report_bills.a_whole_bill()
+    made["life"] = write_html(report_fixtures.an_llm_recommendation(bill=bill), folder / "life.html")
+    made["bill"] = write_text(render_bill_html(bill), folder / "bill.html")
     return made
 
 

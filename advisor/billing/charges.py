@@ -63,7 +63,7 @@ class Nature(NamedTuple):
     """What a provider adds to say which machine it was, such as `x_UsageType`."""
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=5_000)
 def line_of(nature: Nature) -> str:
     """Return which of `LINES` a charge belongs to.
 
@@ -89,7 +89,7 @@ def line_of(nature: Nature) -> str:
     return "compute-spot" if dynamic else "compute-on-demand"
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=5_000)
 def machine_of(nature: Nature) -> str:
     """Return the provider's name of the machine a charge is for; empty when the export does not say.
 

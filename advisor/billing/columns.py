@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from math import isfinite
 
 from advisor.billing.charges import Nature, hours_of
@@ -33,7 +34,8 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 }
 """What is read, and the names that versions and providers give it; `x_` columns are a provider's own."""
 REQUIRED = ("start", "service_category")
-_LONGEST_TEXT = 2000
+_LONGEST_TEXT = 500
+_LONGEST_DETAILS = 2000
 
 
 class Junk(ValueError):
@@ -42,21 +44,17 @@ class Junk(ValueError):
 
 def nature_of(row: Mapping[str, object]) -> Nature:
     """Return what the charge of a row is for; `row` has a value for each key of `COLUMNS`."""
-
-    def text(*names: str) -> str:
-        return next((str(row[name])[:_LONGEST_TEXT] for name in names if row[name]), "")
-
     return Nature(
-        category=text("category") or "Usage",
-        pricing=text("pricing"),
+        category=str(row["category"] or "Usage")[:_LONGEST_TEXT],
+        pricing=str(row["pricing"])[:_LONGEST_TEXT],
         commitment=bool(row["commitment"]),
-        service_category=text("service_category"),
-        service=text("service"),
-        resource_type=text("resource_type"),
-        unit=text("unit", "priced_unit"),
-        description=text("description"),
-        details=text("details"),
-        meter=text("meter"),
+        service_category=str(row["service_category"])[:_LONGEST_TEXT],
+        service=str(row["service"])[:_LONGEST_TEXT],
+        resource_type=str(row["resource_type"])[:_LONGEST_TEXT],
+        unit=str(row["unit"] or row["priced_unit"])[:_LONGEST_TEXT],
+        description=str(row["description"])[:_LONGEST_TEXT],
+        details=str(row["details"])[:_LONGEST_DETAILS],
+        meter=str(row["meter"])[:_LONGEST_TEXT],
     )
 
 
@@ -96,9 +94,16 @@ def moment_of(row: Mapping[str, object], name: str) -> str:
     text = str(row[name])
     if not text and name not in REQUIRED:
         return ""
+    moment = _moment(text[:40])
+    if not moment:
+        raise Junk(f"{COLUMNS[name][0]} is '{text[:40]}'; expected a moment such as 2026-09-01 00:00:00")
+    return moment
+
+
+@lru_cache(maxsize=5_000)
+def _moment(text: str) -> str:
+    """The moment without its time zone; empty where it is none."""
     try:
         return str(datetime.fromisoformat(text[:19].rstrip("Z")))
     except ValueError:
-        raise Junk(
-            f"{COLUMNS[name][0]} is '{text[:40]}'; expected a moment such as 2026-09-01 00:00:00"
-        ) from None
+        return ""

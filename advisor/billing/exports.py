@@ -12,7 +12,8 @@ from advisor.errors import InputError
 _LONGEST_LINE = 1_000_000
 """Characters; a charge is a few hundred."""
 _BATCH_ROWS = 20_000
-_NOTHING = {"", "null", "none", "\\n", "nan"}
+_NOTHING = frozenset(("NULL", "Null", "null", "None", "none", "NaN", "nan", "\\N"))
+"""How exports write that there is no value, beside an empty cell."""
 _EXPECTED = "expected a FOCUS export as .csv, .csv.gz or .parquet"
 
 Values = Sequence[Any]
@@ -140,7 +141,7 @@ def _plain(value: Any) -> Any:
     """Text without blanks around it, empty where the export writes NULL; maps and lists as they are."""
     if isinstance(value, str):
         text = value.strip()
-        return "" if text.casefold() in _NOTHING else text
+        return "" if text in _NOTHING else text
     if value is None or isinstance(value, Mapping | list | tuple):
         return value or ""
     return str(value)

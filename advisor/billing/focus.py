@@ -146,6 +146,8 @@ class _Tally:
         self._sum(row, start[:7], billed * rate, effective * rate)
 
     def _is_asked_for(self, row: Mapping[str, object]) -> bool:
+        if not (self.keeps.tags or self.keeps.resources):
+            return True
         tags = tags_of(row["tags"]) if self.keeps.tags else {}
         self.unreadable_tags += tags is None
         return self.keeps.fits(row, tags or {})

@@ -24,6 +24,8 @@ from advisor.units import format_usd
 
 _ROW = 44
 _MACHINES = 8
+_LONGEST_NAME = 40
+"""Letters beside an amount that fit on a telephone."""
 _NO_STRATEGY = "no strategy"
 
 
@@ -149,9 +151,13 @@ def waterfall_steps(bill: WholeBill) -> tuple[Step, ...]:
         usd = item.today_usd_per_month
         if not usd:
             continue
-        steps.append(Step(clean(item.name), reached / whole, usd / whole, monthly(usd)))
+        steps.append(Step(_short(clean(item.name)), reached / whole, usd / whole, monthly(usd)))
         reached += usd
     return (*steps, Step("All together", 0.0, reached / whole, monthly(reached)))
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
 
 
 def bill_chart(steps: Sequence[Step]) -> Chart:

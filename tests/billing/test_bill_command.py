@@ -1,6 +1,7 @@
 """`advisor bill` and the report's first chapter: the same lines in every form, safe to show anywhere."""
 
 import json
+import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from advisor import Requirements, recommend
 from advisor.cli import app
 from advisor.report import render_html, render_markdown, render_terminal
 from advisor.report.bill_pages import render_bill, render_bill_html, render_bill_markdown
+from advisor.units import format_usd
+from tests.report_bills import a_whole_bill
 
 TEXT = """
 name: images
@@ -121,3 +124,22 @@ def test_the_waterfall_reaches_the_total(found):
     assert steps[-1].width_ratio == pytest.approx(1.0)
     for before, after in pairwise(steps[:-1]):
         assert before.start_ratio + before.width_ratio == pytest.approx(after.start_ratio)
+
+
+def test_every_amount_shown_is_one_of_the_json():
+    shown = a_whole_bill()
+    numbers = list(numbers_in(shown.model_dump()))
+    differences = [item.after_usd_per_month - item.today_usd_per_month for item in shown.items]
+    total = shown.after_usd_per_month - shown.today_usd_per_month
+    known = {format_usd(abs(number)) for number in [*numbers, *differences, total]} | {"$55.04", "$0.09"}
+    amounts = set(re.findall(r"\$[\d,]+(?:\.\d+)?", render_bill_html(shown)))
+    assert len(amounts) > 10
+    assert amounts <= known
+
+
+def numbers_in(value):
+    if isinstance(value, dict | list | tuple):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from numbers_in(inner)
+    elif isinstance(value, float):
+        yield value
