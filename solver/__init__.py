@@ -47,8 +47,25 @@ $e_\ell \ge 0$ for each name, and $\sum e$ is minimised.
 **What is solved.** `formulate` writes the program out as above. `solve` first makes an equivalent smaller one, unless
 `SolverSettings.simplify` is off: purchases of a pool that one service uses, or whose price is additive, have a
 closed form and become part of the columns' cost; rows that cannot bind and dominated columns are dropped; parts
-without common rows are solved apart. Where purchases are shared and a gap is allowed, the linear relaxation
-gives the bound and a descent the choice, and the integer program is solved only if these are too far apart.
+without common rows are solved apart.
+
+**Decomposition**, of programs of several services whose first goal is the cost. With a price $\lambda_{it} \ge 0$ for covering
+an instance, $\rho_{ipt} \ge 0$ for C3, $\mu_{gt} \ge 0$ for C5 and $\nu_\ell \ge 0$ for C6, the Lagrangian relaxation falls apart
+into a minimum for each service and one for each purchase, so that for all such prices
+
+$$\sum_s \min_v \Big( c_{sv} + \sum_{i,t} \big( y_{it} + \sum_{g \ni i} \mu_{gt} \big) d_{svit} + \sum_\ell \nu_\ell a_{sv\ell} \Big)
+- \sum_{g,t} \mu_{gt} Q_g - \sum_\ell \nu_\ell b_\ell - \sum_{i,p} q_{ip} (\ldots)^+ \le \text{cost}, \qquad
+y_{it} = \lambda_{it} - \sum_p \sigma_{ip} \rho_{ipt}$$
+
+provided that $\sum_t \lambda_{it} \le \pi_{ip} H$ for committed and $\lambda_{it} - \rho_{ipt} \le \pi_{ip} h_t$ for hourly plans without quota;
+a plan with a quota may be exceeded by $(\ldots)^+$ and takes it off. $\rho$ is chosen as $(\lambda - \pi h)^+$. Prices come from the linear
+relaxation over a few columns of each service, to which columns of negative reduced cost are added until none is left (column
+generation, steadied by taking prices between the new and the best so far: Wentges 1997); its optimum is the bound of the
+linear relaxation, and any earlier prices prove a bound, too. Prices $\mu, \nu$ alone whose sum of minima exceeds what
+C5 and C6 allow prove that nothing fits (Farkas). The relaxation is then dived into: services that it is sure of are fixed and it is
+solved again; exceeded rows are repaired, and single services changed as long as that saves. With this plan of cost $U$ and the
+bound $L$, a column whose reduced cost exceeds $U - L$ is in no better plan. If $U - L$ is within the gap asked for, that
+is the answer; else the integer program is solved exactly over the columns that are left.
 
 **Checks.** Whatever the solver returns, the choice is read as whole, its cost, purchases and limits are computed from
 the data again, and a difference of more than $10^{-6}$ raises `SolverDisagreement`.

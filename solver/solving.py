@@ -2,19 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from math import fsum
+from math import fsum, inf
 from typing import Final
 
 from advisor.solver.blocks import blocks, is_separable, without_links
-from advisor.solver.data import Aggregate, Goal, Service
-from advisor.solver.descent import descended
+from advisor.solver.data import Aggregate, Service
+from advisor.solver.decomposition import Decomposed, applies, decomposed
 from advisor.solver.errors import SolverDisagreement
 from advisor.solver.evaluation import TOLERANCE, broken_rows, evaluate, goal_value
 from advisor.solver.program import Program
-from advisor.solver.pulp_bridge import SolverSettings, minimize
+from advisor.solver.pulp_bridge import SolverSettings
 from advisor.solver.reduction import drop_idle, price_purchases
 from advisor.solver.results import Result, Solution, SolverReport, Status
-from advisor.solver.rows import formulation
 from advisor.solver.stages import HELD, Clock, Outcome, in_stages, narrowing_stages
 from advisor.solver.tables import Table
 
@@ -47,15 +46,19 @@ def solve(program: Program, settings: SolverSettings | None = None) -> Result:
         ('optimal', {'chat': 'large'})
     """
     settings = settings or SolverSettings()
-    ordered = by_name(program)
     clock = Clock(settings)
-    outcome = (
-        _simplified(ordered, settings, clock) if settings.simplify else in_stages(ordered, settings, clock)
-    )
+    if settings.simplify:
+        outcome = (
+            _decomposed(program, settings, clock)
+            if applies(program)
+            else _simplified(by_name(program), settings, clock)
+        )
+    else:
+        outcome = in_stages(by_name(program), settings, clock)
     if outcome.choice is None:
         return Result(SolverReport(settings.name, outcome.status, bound=outcome.bound), None)
-    solution = checked(ordered, outcome.choice)
-    return Result(_report(ordered, settings, outcome, solution), solution)
+    solution = checked(program, outcome.choice)
+    return Result(_report(program, settings, outcome, solution), solution)
 
 
 def checked(program: Program, choice: Mapping[str, str]) -> Solution:
@@ -112,60 +115,35 @@ def _part(program: Program, settings: SolverSettings, clock: Clock) -> Outcome:
         if outcome.choice is None or _holds(program, outcome.choice):
             return outcome
         return in_stages(program, settings, clock)
-    return _pooled(program, settings, clock)
+    return in_stages(program, settings, clock)
 
 
-def _pooled(program: Program, settings: SolverSettings, clock: Clock) -> Outcome:
-    """Solve where purchases are shared: by bound and descent where a gap is allowed or time runs out, exactly else."""
-    can_descend = program.stages[0] == Goal() and not program.cuts
-    found = Outcome(Status.UNDETERMINED)
-    if can_descend and settings.gap_ratio > 0:
-        found = _bounded(program, settings, clock)
-        if found.status is Status.OPTIMAL or found.status is Status.INFEASIBLE:
-            return found
-    exact = in_stages(program, settings, clock)
-    if exact.status is Status.OPTIMAL or exact.status is Status.INFEASIBLE or not can_descend:
-        return exact
-    bounds = [bound for bound in (found.bound, exact.bound) if bound is not None]
-    starts = [choice for choice in (found.choice, exact.choice) if choice is not None] or _starts(
-        program, settings, clock
+def _decomposed(program: Program, settings: SolverSettings, clock: Clock) -> Outcome:
+    """Decompose; where the gap is not closed, solve exactly what is left of the columns."""
+    found = decomposed(program, gap_ratio=settings.gap_ratio)
+    if found.bound == inf:
+        return Outcome(Status.INFEASIBLE)
+    cost = found.cost_usd_per_month
+    if (
+        found.choice is not None
+        and settings.gap_ratio > 0
+        and cost - found.bound <= settings.gap_ratio * abs(cost)
+    ):
+        return Outcome(Status.OPTIMAL, found.choice, found.bound)
+    exact = _simplified(by_name(found.left), settings, clock)
+    if found.choice is None or exact.status is Status.OPTIMAL:
+        return exact if exact.bound is None else replace(exact, bound=max(found.bound, exact.bound))
+    return _better(program, found, exact)
+
+
+def _better(program: Program, found: Decomposed, exact: Outcome) -> Outcome:
+    """Return the cheaper of two choices where neither is proven, with the better bound."""
+    proven = min(
+        found.cost_usd_per_month, found.bound if exact.bound is None else max(exact.bound, found.bound)
     )
-    return _descended(program, settings, starts, max(bounds, default=None))
-
-
-def _bounded(program: Program, settings: SolverSettings, clock: Clock) -> Outcome:
-    """Return a choice and the bound of the linear relaxation."""
-    form = formulation(program)
-    answer = minimize(form.relaxed(), settings, time_limit_s=clock.left_s())
-    if answer.status is not Status.OPTIMAL:
-        return Outcome(answer.status)
-    likeliest = {
-        service.name: max(
-            service.columns, key=lambda column: answer.values[form.choice_at[service.name, column.name]]
-        ).name
-        for service in program.services
-    }
-    return _descended(program, settings, [likeliest, *_starts(program, settings, clock)], answer.objective)
-
-
-def _starts(program: Program, settings: SolverSettings, clock: Clock) -> list[Mapping[str, str]]:
-    """Return the choice of services that each buy for themselves, if there is one."""
-    apart = price_purchases(program, apart=True)
-    choice = None if apart is None else _part(drop_idle(apart), settings, clock).choice
-    return [] if choice is None else [choice]
-
-
-def _descended(
-    program: Program, settings: SolverSettings, starts: Sequence[Mapping[str, str]], bound: float | None
-) -> Outcome:
-    """Return the cheapest choice that descends from any start that keeps every row."""
-    choices = [descended(program, start) for start in starts if _holds(program, start)]
-    if not choices:
-        return Outcome(Status.UNDETERMINED, None, bound)
-    costs = [checked(program, choice).cost_usd_per_month for choice in choices]
-    least = min(costs)
-    proven = bound is not None and least - bound <= settings.gap_ratio * abs(least)
-    return Outcome(Status.OPTIMAL if proven else Status.FEASIBLE, choices[costs.index(least)], bound)
+    own = None if exact.choice is None else checked(program, exact.choice).cost_usd_per_month
+    better = exact.choice if own is not None and own < found.cost_usd_per_month else found.choice
+    return Outcome(Status.FEASIBLE, better, proven)
 
 
 def _holds(program: Program, choice: Mapping[str, str]) -> bool:

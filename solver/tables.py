@@ -82,6 +82,21 @@ class Table(Sequence[Column]):
                 demand[pool] = tuple(use.counts[row].astype(float).tolist())
         return Column(self.names[at], float(self.cost_usd_per_month[at]), attributes, demand)
 
+    def take(self, positions: NDArray[np.intp]) -> "Table":
+        """Return the columns at some ascending positions."""
+        demand = {}
+        for pool, use in self.demand.items():
+            row = np.minimum(np.searchsorted(use.at, positions), max(len(use.at) - 1, 0))
+            mine = use.at[row] == positions if len(use.at) else np.zeros(len(positions), dtype=bool)
+            if mine.any():
+                demand[pool] = Use(np.flatnonzero(mine), use.counts[row[mine]])
+        return Table(
+            tuple(self.names[at] for at in positions.tolist()),
+            self.cost_usd_per_month[positions],
+            {name: values[positions] for name, values in self.attributes.items()},
+            demand,
+        )
+
     def __iter__(self) -> Iterator[Column]:
         """Yield every column."""
         return (self[at] for at in range(len(self)))
