@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from advisor.billing.actual import Predicted, compared, line_of_purchase
 from advisor.billing.levers import egress_levers, storage_levers, training_levers
-from advisor.billing.results import CostItem, EnergyItem, Figure, LeftOut, WholeBill
+from advisor.billing.results import CostItem, EnergyItem, LeftOut, WholeBill
+from advisor.billing.serving import serving_energy, serving_items
 from advisor.billing.storage import stored_items
 from advisor.billing.training import (
     electricity_item,
     fine_tuning_item,
     is_own,
-    price_basis,
     training_energy,
     training_item,
     training_run,
@@ -22,13 +22,12 @@ from advisor.billing.training import (
 from advisor.billing.transfer import ingestion_words, network_items
 from advisor.catalog import STALE_DAYS, Price
 from advisor.lifecycle import FineTuning, Lifecycle, Network
-from advisor.units import format_usd
 
 if TYPE_CHECKING:
     from advisor.billing.sums import FocusBill
     from advisor.billing.training import Run
     from advisor.catalog import Catalog
-    from advisor.recommendation import Baseline, Bill, Deployment, Recommendation
+    from advisor.recommendation import Baseline, Recommendation
     from advisor.workload import Workload
 
 _ALWAYS_LEFT_OUT = (
@@ -82,15 +81,13 @@ def whole_bill(
     parts = _Parts(several=len(workloads) > 1)
     for workload in workloads:
         _trained(parts, workload, catalog)
-    parts.items += _served(recommendation)
+    parts.items += serving_items(recommendation)
     for workload in workloads:
-        _kept_and_moved(parts, workload, catalog)
-    parts.energy.append(_serving_energy(recommendation, catalog))
+        _kept(parts, workload, catalog)
+        _moved(parts, workload, recommendation, catalog)
+    parts.energy.append(serving_energy(recommendation, catalog))
     has_plan = recommendation.plan is not None
-    items = tuple(
-        item if item.key in {"inference", "fees", "one-time"} else _as_today(item, has_plan)
-        for item in parts.items
-    )
+    items = tuple(_as_today(item, has_plan) for item in parts.items)
     energy = tuple(_energy_as_today(item, has_plan) for item in parts.energy)
     return WholeBill(
         workload=recommendation.workload,
@@ -139,112 +136,54 @@ def _with(item: CostItem, **changes: object) -> CostItem:
     return item.model_copy(update=changes)
 
 
-def _served(recommendation: Recommendation) -> list[CostItem]:
-    today, plan = recommendation.baseline, recommendation.plan
-    changed = (
-        sorted({c.strategy for service in plan.services for c in service.choices if c.changed})
-        if plan
-        else []
-    )
-    rows = (
-        ("inference", "Inference machines", "machines_usd_per_month"),
-        ("fees", "Fees and electricity of serving", "fees_usd_per_month"),
-        ("one-time", "One-time work of the plan, spread", "amortised_usd_per_month"),
-    )
-    items = []
-    for key, name, attribute in rows:
-        before, after = getattr(today, attribute), getattr(plan, attribute) if plan else None
-        if key == "inference" or before or after:
-            items.append(
-                CostItem.model_validate(
-                    {
-                        "key": key,
-                        "name": name,
-                        "today_usd_per_month": before,
-                        "after_usd_per_month": after,
-                        "one_time_usd": plan.one_time_usd if plan and key == "one-time" else 0.0,
-                        "formula": _machine_words(today, plan) if key == "inference" else "",
-                        "figures": _machine_prices(today, plan) if key == "inference" else (),
-                        "strategies": changed,
-                    }
-                )
-            )
-    return items
-
-
-def _machine_words(today: Baseline, plan: Bill | None) -> str:
-    def hours(deployments: Sequence[Deployment]) -> str:
-        return " and ".join(
-            f"{line.instance_hours_per_month:,.0f} h of {one.instance_type} {line.plan} at {format_usd(line.usd_per_h)}/h"
-            for one in deployments
-            for line in one.purchases
-        )
-
-    services: Sequence[Deployment] = getattr(plan, "services", ())
-    return f"today {hours(today.services)}" + (f"; after {hours(services)}" if plan else "")
-
-
-def _machine_prices(today: Baseline, plan: Bill | None) -> tuple[Figure, ...]:
-    deployments: Sequence[Deployment] = (*today.services, *getattr(plan, "services", ()))
-    found = (
-        Figure(
-            what=f"price of {one.instance_type}, {line.plan}",
-            value=f"{format_usd(line.usd_per_h)}/h",
-            basis=price_basis(line.price_kind),
-            source=line.price_source,
-            date=line.price_date,
-            is_price=True,
-        )
-        for one in deployments
-        for line in one.purchases
-    )
-    return tuple(dict.fromkeys(found))
-
-
-def _kept_and_moved(parts: _Parts, workload: Workload, catalog: Catalog) -> None:
-    life = workload.lifecycle or Lifecycle()
-    storage, network = life.storage, life.network or Network()
-    serving = workload.serving
-    machine = catalog.instance(serving.instance_type, serving.provider, serving.region)
-    place = {"provider": machine.provider, "region": machine.region}
+def _kept(parts: _Parts, workload: Workload, catalog: Catalog) -> None:
+    storage = workload.lifecycle.storage if workload.lifecycle else None
     if storage is None:
-        what = "storage of data sets and checkpoints"
-        parts.leave_out(workload, what, "not stated", "lifecycle.storage")
-    else:
-        kept, missing = stored_items(workload, storage, catalog, **place)
-        parts.items += [
-            _with(item, levers=storage_levers(item, workload, storage, catalog, **place)) for item in kept
-        ]
-        parts.left_out += missing
-    moved, missing = network_items(workload, network, catalog, **place)
-    parts.items += [_with(item, levers=egress_levers(item, workload, network)) for item in moved]
+        parts.leave_out(workload, "storage of data sets and checkpoints", "not stated", "lifecycle.storage")
+        return
+    place = _place(workload, catalog)
+    items, missing = stored_items(workload, storage, catalog, **place)
+    parts.items += [
+        _with(item, levers=storage_levers(item, workload, storage, catalog, **place)) for item in items
+    ]
+    parts.left_out += missing
+
+
+def _moved(parts: _Parts, workload: Workload, recommendation: Recommendation, catalog: Catalog) -> None:
+    """Add transfer, priced where the service runs: today's provider, and the plan's."""
+    network = (workload.lifecycle.network if workload.lifecycle else None) or Network()
+    place = _place(workload, catalog)
+    items, missing = network_items(workload, network, catalog, **place)
+    moved = {item.key: _with(item, levers=egress_levers(item, workload, network)) for item in items}
+    plan = recommendation.plan
+    planned = next((one for one in plan.services if one.name == workload.name), None) if plan else None
+    if planned and planned.provider != place["provider"]:
+        there, unpriced = network_items(
+            workload, network, catalog, provider=planned.provider, region=planned.region
+        )
+        missing += unpriced
+        for item in there:
+            here = moved.get(item.key, _with(item, today_usd_per_month=0.0))
+            words = f"{here.formula}; with the plan {item.formula}"
+            moved[item.key] = _with(here, after_usd_per_month=item.today_usd_per_month, formula=words)
+    parts.items += moved.values()
     parts.left_out += missing
     why = f"free at the providers in the catalogue ({ingestion_words(workload, network)})"
     parts.leave_out(workload, "ingestion", why, "lifecycle.network.ingestion")
 
 
-def _serving_energy(recommendation: Recommendation, catalog: Catalog) -> EnergyItem:
-    today, plan = recommendation.baseline, recommendation.plan
-    first = today.services[0]
-    grid = catalog.carbon(first.provider, first.region)
-    there = catalog.carbon(plan.services[0].provider, plan.services[0].region) if plan else grid
-    before, after = today.energy_kwh_per_month, plan.energy_kwh_per_month if plan else None
-    return EnergyItem(
-        name="Serving",
-        today_kwh=before / grid.pue,
-        today_cooling_kwh=before - before / grid.pue,
-        today_carbon_kg=today.carbon_kg_per_month,
-        after_kwh=None if after is None else after / there.pue,
-        after_cooling_kwh=None if after is None else after - after / there.pue,
-        after_carbon_kg=plan.carbon_kg_per_month if plan else None,
-        pue=grid.pue,
-        carbon_g_per_kwh=today.carbon_g_per_kwh,
-        source=f"{today.carbon_source}; PUE: {grid.pue_source}",
-    )
+def _place(workload: Workload, catalog: Catalog) -> dict[str, str]:
+    """Where the service runs today."""
+    serving = workload.serving
+    machine = catalog.instance(serving.instance_type, serving.provider, serving.region)
+    return {"provider": machine.provider, "region": machine.region}
 
 
 def _as_today(item: CostItem, has_plan: bool) -> CostItem:
-    return item.model_copy(update={"after_usd_per_month": item.today_usd_per_month}) if has_plan else item
+    """The line with the same cost after as today, where the plan does not change it."""
+    if not has_plan or item.after_usd_per_month is not None:
+        return item
+    return _with(item, after_usd_per_month=item.today_usd_per_month)
 
 
 def _energy_as_today(item: EnergyItem, has_plan: bool) -> EnergyItem:

@@ -252,6 +252,15 @@ def test_a_provider_without_prices_leaves_the_line_out_and_says_so():
     assert {"--catalog storage.csv"} <= {one.key for one in found.left_out}
 
 
+def test_a_plan_at_another_provider_pays_its_price_of_egress():
+    serving = SERVING | {"instance_type": "g6.xlarge"}
+    anywhere = Requirements(max_accuracy_loss="1%", providers=["gcp"], regions=["*"])
+    found = bill({**CHAT, "serving": serving, "lifecycle": {"network": {"egress": "1.1TB/month"}}}, anywhere)
+    egress = item(found, "egress")
+    assert 1000 * 0.09 == pytest.approx(egress.today_usd_per_month)  # after 100 GB that are free
+    assert 1000 * 0.12 + 100 * 0.11 == pytest.approx(egress.after_usd_per_month)
+
+
 def test_without_a_plan_there_is_still_a_bill_of_today():
     found = bill({**CHAT, "lifecycle": LIFE}, Requirements(budget="$1/month"))
     assert found.after_usd_per_month is None
