@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from advisor.calibration import Calibration
 from advisor.catalog import Catalog
 from advisor.cautions import binding, warnings
 from advisor.conflict import explain_conflict, meets_totals
+from advisor.errors import InputError
 from advisor.evaluating import Asked, Progress, Workers, evaluated, verified
 from advisor.examples import is_example
 from advisor.explanation import (
@@ -25,6 +26,8 @@ from advisor.explanation import (
 )
 from advisor.fleet import Fleet, Source
 from advisor.formulation import Formulation
+from advisor.mixing import MIX, Mixer, in_parts, verify_mix
+from advisor.mixing.words import ASSUMPTIONS, mixing_notes, with_routers
 from advisor.next_measurement import next_measurement
 from advisor.own import in_words
 from advisor.planning import solved
@@ -33,6 +36,7 @@ from advisor.provenance import assumptions, calibration_notes, described, proven
 from advisor.recommendation import (
     Baseline,
     Inputs,
+    Mixing,
     Plan,
     Recommendation,
     ServiceInputs,
@@ -69,6 +73,7 @@ def recommend(
     executor: Executor | None = None,
     progress: Progress | None = None,
     today_date: str = "",
+    mix: int = 1,
 ) -> Recommendation:
     """Return the cheapest plan that meets the requirements, or why there is none.
 
@@ -87,6 +92,7 @@ def recommend(
             processes; here, one after the other, if not given. The answer is the same.
         progress: Called with how many services of a fleet are evaluated, and their number.
         today_date: `YYYY-MM-DD`, to say which prices are old; empty says nothing.
+        mix: Most pools of machines that one service may run on, each for requests of its sizes; 1 is no mix.
 
     Raises:
         InputError: The workload or the requirements cannot be used.
@@ -107,6 +113,7 @@ def recommend(
         solver=solver,
         workers=Workers(executor, progress),
         today_date=today_date,
+        mix=mix,
     ).recommendation
 
 
@@ -117,7 +124,7 @@ class Decided:
     Args:
         recommendation: The result.
         services: Every service that was asked for, evaluated.
-        chosen: Position of each served service's plan among its candidates; empty where there is no plan.
+        chosen: Position of each served service's plan among its candidates; without those that are mixed or not served.
         requirements: Of all services together.
     """
 
@@ -139,11 +146,15 @@ def decided(
     calibration: Calibration | str | Path | None = None,
     whole: bool = False,
     current: Current | Recommendation | str | Path | None = None,
+    mix: int = 1,
 ) -> Decided:
     """Return the recommendation with what it was made from, for questions that go on from there; see `recommend`.
 
     With `whole`, every candidate of a fleet is kept, not only those that its program may need.
     """
+    if mix < 1 or (mix > 1 and current is not None):
+        wanted = "1 beside a plan in service (current)" if mix > 1 else "1 or more"
+        raise InputError(f"mix: got {mix} pools of machines for one service; expected {wanted}")
     fleet = Fleet.read(workload)
     requirements = requirements or Requirements()
     catalog = catalog or Catalog.load()
@@ -151,14 +162,23 @@ def decided(
     running: InService | None = None
     if current is not None:
         fleet, running = in_service(current, fleet)
+    settings = solver or SolverSettings()
     own = None if calibration is None else Calibration.load(calibration)
     services, terms = _evaluated(
-        fleet, requirements, catalog, strategies, running, workers, calibration=own, whole=whole
+        fleet,
+        requirements,
+        catalog,
+        strategies,
+        running,
+        workers,
+        calibration=own,
+        whole=whole,
+        mixed=lambda prepare: prepare if mix == 1 else Mixer(prepare, mix, settings),
     )
     example = workload if isinstance(workload, str) and is_example(workload) else ""
-    asked = _asked(fleet, requirements)
+    asked = _asked(fleet, requirements, mix)
     common = _common(services, terms, today_date, asked, example=example)
-    planned = _planned(services, terms, solver or SolverSettings(), common, running, workers)
+    planned = _planned(services, terms, settings, common, running, workers)
     found = planned.recommendation
     workloads = [service.workload for service in fleet.services]
     if any(workload.lifecycle for workload in workloads):
@@ -177,6 +197,7 @@ def _evaluated(
     *,
     calibration: Calibration | None,
     whole: bool,
+    mixed: Callable[[Callable[..., Prepared]], Callable[..., Prepared]],
 ) -> tuple[list[Prepared], Terms]:
     """Return every service evaluated, and what must hold for all of them together."""
     asked = [
@@ -184,7 +205,7 @@ def _evaluated(
             one.workload,
             one.over(requirements),
             one.priority,
-            preparer(running, one.workload.name, calibration),
+            mixed(preparer(running, one.workload.name, calibration)),
         )
         for one in fleet.services
     ]
@@ -203,7 +224,7 @@ def _evaluated(
     ], shared
 
 
-def _asked(fleet: Fleet, requirements: Requirements) -> Inputs:
+def _asked(fleet: Fleet, requirements: Requirements, mix: int) -> Inputs:
     """Return what was asked, as plain values that load to the same again."""
     services = tuple(
         ServiceInputs(
@@ -213,7 +234,8 @@ def _asked(fleet: Fleet, requirements: Requirements) -> Inputs:
         )
         for service in fleet.services
     )
-    return Inputs(services=services, requirements=requirements.model_dump(mode="json", exclude_unset=True))
+    given = requirements.model_dump(mode="json", exclude_unset=True)
+    return Inputs(services=services, requirements=given, mix=mix)
 
 
 def _planned(
@@ -233,8 +255,12 @@ def _planned(
             formulation, result = solved([one.willing() for one in left], terms, settings)
         if formulation is not None and result is not None and result.solution is not None:
             choice = result.solution.choice
-            chosen = {one.name: formulation.candidate[one.name, choice[one.name]] for one in left}
-            verified(left, chosen, workers)
+            alone = [one for one in left if choice[one.name] != MIX]
+            chosen = {one.name: formulation.candidate[one.name, choice[one.name]] for one in alone}
+            verified(alone, chosen, workers)
+            for one in left:
+                if one.name not in chosen:
+                    verify_mix(one)
             found = _with_plan(left, chosen, terms, result, formulation, common, shed)
             if running is not None:
                 found = _weighed(found, left, chosen, terms, settings, running)
@@ -295,7 +321,12 @@ def _common(
         "candidates_considered": sum(one.candidates.count for one in evaluations),
         "exclusions": exclusions(evaluations),
         "assumptions": tuple(
-            dict.fromkeys(found for one in services for found in assumptions(one.evaluation, one.terms))
+            dict.fromkeys(
+                (
+                    *(found for one in services for found in assumptions(one.evaluation, one.terms)),
+                    *(ASSUMPTIONS if asked.mix > 1 else ()),
+                )
+            )
         ),
         "measured": tuple(
             text
@@ -374,6 +405,7 @@ def _without_plan(
             **common,
             "status": "undetermined" if undecided else "infeasible",
             "plan": None,
+            "mixing": _mixing(common, services, terms, {one.name: 0 for one in services}),
             "savings_usd_per_month": None,
             "savings_ratio": None,
             "accuracy_loss": None,
@@ -394,12 +426,14 @@ def _with_plan(
     shed: Sequence[str],
 ) -> Recommendation:
     baseline: Baseline = common["baseline"]
-    served = tuple(marked(service_of(one, chosen[one.name]), one.running) for one in services)
-    plan = _plan(services, chosen, served, result, baseline)
+    bought = in_parts(services, chosen)
+    at = {one.name: chosen.get(one.name, 0) for one in bought}
+    served = tuple(marked(service_of(one, at[one.name]), one.running) for one in bought)
+    plan = _plan(bought, at, with_routers(services, chosen, served), result, baseline)
     saved = baseline.cost_usd_per_month - plan.cost_usd_per_month
     first = services[0]
-    alone = len(services) == 1 and not shed
-    against = sum(float(one.reluctance_usd_per_month[chosen[one.name]]) for one in services)
+    alone = len(bought) == 1 and not shed
+    against = sum(float(one.reluctance_usd_per_month[at[one.name]]) for one in bought)
     reluctance = against if terms.objective[0] == "cost" else 0.0
     worst = max(served, key=lambda service: service.accuracy_loss.expected_ratio)
     return Recommendation.model_validate(
@@ -407,6 +441,7 @@ def _with_plan(
             **common,
             "status": result.status.value,
             "plan": plan,
+            "mixing": _mixing(common, services, terms, chosen),
             "savings_usd_per_month": saved,
             "savings_ratio": saved / baseline.cost_usd_per_month if baseline.cost_usd_per_month else 0.0,
             "accuracy_loss": worst.accuracy_loss,
@@ -433,6 +468,14 @@ def _with_plan(
     )
 
 
+def _mixing(
+    common: Mapping[str, Any], services: Sequence[Prepared], terms: Terms, chosen: Mapping[str, int]
+) -> tuple[Mixing, ...]:
+    """Return what mixing saves, where that was asked for."""
+    inputs: Inputs = common["inputs"]
+    return mixing_notes(services, terms, set(chosen)) if inputs.mix > 1 else ()
+
+
 def _not_served(name: str) -> str:
     return f"Machines or money are short: {name} has the lowest priority and is left out of this plan."
 
@@ -445,6 +488,9 @@ def _plan(
     baseline: Baseline,
 ) -> Plan:
     fields = bill_of_all(services, chosen, result)
+    if len(baseline.services) == 1 < len(services):  # one service in parts is billed as one
+        units = baseline.cost_usd_per_month / baseline.unit_cost_usd
+        fields |= {"unit": baseline.unit, "unit_cost_usd": fields["cost_usd_per_month"] / units}
     running = fields["cost_usd_per_month"] - fields["amortised_usd_per_month"]
     saved = baseline.cost_usd_per_month - running
     payback = fields["one_time_usd"] / saved if saved > 0.0 else None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from advisor.formulation import machine_of
+from advisor.formulation import machine_of, within_quotas
 from advisor.plans import Plans, feasible_plans
 from advisor.recommendation import Conflict, Repair
 from advisor.units import format_bytes, format_ratio, format_seconds, format_usd
@@ -74,15 +74,7 @@ def meets_totals(evaluation: Evaluation, plans: Plans, terms: Terms) -> np.ndarr
     }
     for name, bound in terms.totals.items():
         keep &= totals[name] <= bound + 1e-9 * abs(bound)
-    if terms.quotas:
-        machines = [block.instance_type for block in evaluation.candidates.blocks]
-        most = np.array(
-            [
-                min((limit for name, limit in terms.quotas.items() if name in {m.name, m.id}), default=np.inf)
-                for m in machines
-            ]
-        )
-        keep &= plans.instances.max(axis=1, initial=0.0) <= most[evaluation.engines.block[plans.engine]]
+    keep &= within_quotas(evaluation, plans, terms)
     return keep
 
 

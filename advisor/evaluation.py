@@ -115,13 +115,24 @@ class Evaluation:
     @cached_property
     def serving(self) -> ServingModel:
         """Performance model of every engine."""
+        return self.serving_of(self.workload, self.engines, self._shipped)
+
+    def serving_of(
+        self, workload: Workload, engines: EngineColumns, shipped: ServingModel | None = None
+    ) -> ServingModel:
+        """Return the performance model of some engines for the requests of a workload, as calibrated.
+
+        Args:
+            workload: That of the evaluation, or a part of it.
+            engines: Some of its engines.
+            shipped: Their model without the user's calibration, where it is known.
+        """
+        shipped = shipped or serving_model(workload, self.candidates, engines)
         if self.calibration is None:
-            return self._shipped
+            return shipped
         from advisor.calibration.applying import calibrated_serving
 
-        return calibrated_serving(
-            self._shipped, self.calibration, self.workload, self.candidates, self.engines
-        )
+        return calibrated_serving(shipped, self.calibration, workload, self.candidates, engines)
 
     def calibration_words(self, engine: int) -> str:
         """Return on which runs of the user an engine's speed rests; empty where on none."""
@@ -144,13 +155,7 @@ class Evaluation:
 
     @cached_property
     def _shipped(self) -> ServingModel:
-        if self.workload.model.family == "decoder":
-            from advisor.performance.decoder_serving import decoder_serving
-
-            return decoder_serving(self.workload, self.candidates, self.engines)
-        from advisor.performance.pass_serving import pass_serving
-
-        return pass_serving(self.workload, self.candidates, self.engines)
+        return serving_model(self.workload, self.candidates, self.engines)
 
     @cached_property
     def periods(self) -> Periods:
@@ -211,7 +216,7 @@ class Evaluation:
         missing = keep & np.isnan(known[:, 0])
         if missing.any():
             serving = self.serving.take(missing)
-            own = _tightened(limits, serving, confidence)
+            own = tightened(limits, serving, confidence)
             levels = [serving.capacity_requests_per_s(own, arrival_cv=cv) for cv in self.arrival_cvs]
             known[missing] = np.stack(levels, axis=1)
         return np.where(keep[:, None], known, 0.0)
@@ -225,9 +230,21 @@ def _keeps(loss: LossDistribution | None, limit_ratio: float, confidence: float 
     return loss.probability_at_most(limit_ratio) >= confidence
 
 
-def _tightened(
+def serving_model(workload: Workload, candidates: Candidates, engines: EngineColumns) -> ServingModel:
+    """Return the shipped performance model of some engines under the requests of a workload."""
+    if workload.model.family == "decoder":
+        from advisor.performance.decoder_serving import decoder_serving
+
+        return decoder_serving(workload, candidates, engines)
+    from advisor.performance.pass_serving import pass_serving
+
+    return pass_serving(workload, candidates, engines)
+
+
+def tightened(
     limits: Limits, serving: ServingModel, confidence: float | None
 ) -> Mapping[tuple[str, str], Any]:
+    """Return the limits on predicted latencies that keep those asked for with a confidence; as they are without one."""
     if confidence is None:
         return limits
     from statistics import NormalDist

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from advisor.plans import Plans, Policy, policies, prices_of
 from advisor.solver import (
     COST,
     Aggregate,
+    Column,
     Goal,
     Limit,
     Period,
@@ -25,6 +26,7 @@ from advisor.solver import (
     Use,
 )
 from advisor.solver import Plan as PurchasePlan
+from advisor.solver.tables import table_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,6 +47,14 @@ ATTRIBUTES = {
 
 
 @dataclass(frozen=True, slots=True)
+class Extra:
+    """A column of a service that is no candidate by itself, such as a mix of several, and the pools that it buys from."""
+
+    column: Column
+    pools: tuple[Pool, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """One service with its candidates."""
 
@@ -53,6 +63,8 @@ class Case:
     terms: Terms
     reduced: bool = False
     """Whether candidates that are never needed were left out before."""
+    extras: tuple[Extra, ...] = ()
+    """Further columns, which compete with the candidates."""
 
     @property
     def name(self) -> str:
@@ -75,8 +87,8 @@ class Formulation:
 
     @property
     def columns(self) -> int:
-        """Candidates handed to the program."""
-        return len(self.candidate)
+        """Columns of the program."""
+        return sum(len(service.columns) for service in self.program.services)
 
 
 def formulate(cases: Sequence[Case], terms: Terms) -> Formulation:
@@ -96,14 +108,17 @@ def formulate(cases: Sequence[Case], terms: Terms) -> Formulation:
         values = attribute_values(case.evaluation, case.plans, terms)
         chosen = _chosen(case, values, terms, alone=len(cases) == 1)
         table = _table(case, chosen, values, pools)
-        services.append(Service(case.name, table, case.weight))
+        columns = (
+            table_of([*table, *(_extra(case, one, pools) for one in case.extras)]) if case.extras else table
+        )
+        services.append(Service(case.name, columns, case.weight))
         candidate |= {(case.name, name): int(at) for name, at in zip(table.names, chosen, strict=True)}
     hours = cases[0].evaluation.periods.hours_per_month
     program = Program(
         services=tuple(services),
         periods=tuple(Period(f"t{number:03d}", float(length)) for number, length in enumerate(hours)),
         pools=tuple(pools.values()),
-        groups=_quota_groups(terms, pools),
+        groups=quota_groups(terms, pools),
         limits=_limits(terms),
         goals=tuple(Goal(ATTRIBUTES[name], Aggregate.SUM) for name in terms.objective),
     )
@@ -116,7 +131,28 @@ def _chosen(
     """Return the candidates that the program is given, ascending."""
     if case.reduced:
         return np.arange(len(case.plans))
-    return np.array(useful_columns(values, terms) if alone else sharing_columns(case, values, terms))
+    return _alone(case, values, terms) if alone else np.array(sharing_columns(case, values, terms))
+
+
+def _alone(case: Case, values: dict[str, NDArray[np.float64]], terms: Terms) -> NDArray[np.int64]:
+    """Return the useful candidates of a service that shares nothing, among those within its quotas where there are any."""
+    within = np.flatnonzero(within_quotas(case.evaluation, case.plans, terms))
+    if not len(within):
+        within = np.arange(len(case.plans))
+    return within[useful_columns({name: column[within] for name, column in values.items()}, terms)]
+
+
+def within_quotas(evaluation: Evaluation, plans: Plans, terms: Terms) -> NDArray[np.bool_]:
+    """Return which candidates use no more machines of a type at a time than its quota."""
+    if not terms.quotas:
+        return np.ones(len(plans), dtype=bool)
+    machines = [block.instance_type for block in evaluation.candidates.blocks]
+    most = [
+        min((limit for name, limit in terms.quotas.items() if name in {m.name, m.id}), default=np.inf)
+        for m in machines
+    ]
+    peak = plans.instances.max(axis=1, initial=0.0)
+    return np.asarray(peak <= np.array(most)[evaluation.engines.block[plans.engine]])
 
 
 def _table(
@@ -128,7 +164,7 @@ def _table(
     ratio = engines.values["cost_ratio"][plans.engine]
     keys = np.column_stack([engines.block[plans.engine], plans.policy, ratio])
     _, firsts, kind = np.unique(keys, axis=0, return_index=True, return_inverse=True)
-    names = [_known(_pool(case.evaluation, plans, int(first)), case.name, pools) for first in firsts]
+    names = [_known(pool_of(case.evaluation, plans, int(first)), case.name, pools) for first in firsts]
     counts = plans.instances.astype(np.min_scalar_type(int(plans.instances.max(initial=0.0))))
     return Table(
         tuple(f"c{position:07d}" for position in chosen.tolist()),
@@ -144,6 +180,11 @@ def _known(pool: Pool, service: str, pools: dict[str, Pool]) -> str:
         pool = replace(pool, name=f"{pool.name}|{service}")
         pools[pool.name] = pool
     return pool.name
+
+
+def _extra(case: Case, extra: Extra, pools: dict[str, Pool]) -> Column:
+    names = {pool.name: _known(pool, case.name, pools) for pool in extra.pools}
+    return replace(extra.column, demand={names[pool]: use for pool, use in extra.column.demand.items()})
 
 
 def _users(names: Sequence[str], kind: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
@@ -249,7 +290,8 @@ def machine_of(evaluation: Evaluation, plans: Plans, position: int) -> InstanceT
     return evaluation.candidates.blocks[int(evaluation.engines.block[plans.engine[position]])].instance_type
 
 
-def _pool(evaluation: Evaluation, plans: Plans, position: int) -> Pool:
+def pool_of(evaluation: Evaluation, plans: Plans, position: int) -> Pool:
+    """Return the pool that a candidate's machines are bought from, with its ways to buy."""
     machine, policy = machine_of(evaluation, plans, position), policy_of(evaluation, plans, position)
     ratio = float(evaluation.engines.values["cost_ratio"][plans.engine[position]]) * policy.cost_ratio
     name = f"{machine.id}|{policy.purchase}" + ("" if ratio == 1.0 else f"|x{ratio!r}")
@@ -279,7 +321,8 @@ def _purchase_plan(plan: str, usd_per_h: float) -> PurchasePlan:
     )
 
 
-def _quota_groups(terms: Terms, pools: dict[str, Pool]) -> tuple[QuotaGroup, ...]:
+def quota_groups(terms: Terms, pools: Mapping[str, Pool]) -> tuple[QuotaGroup, ...]:
+    """Return the quotas that concern some pools."""
     groups = []
     for name, most in sorted(terms.quotas.items()):
         mine = tuple(

@@ -23,7 +23,9 @@ def solved(
     """
     if not all(len(one.plans) for one in services):
         return None, None
-    if len(services) == 1 and not meets_totals(services[0].evaluation, services[0].plans, terms).any():
+    first = services[0]
+    alone = len(services) == 1 and first.mixed is None
+    if alone and not meets_totals(first.evaluation, first.plans, terms).any():
         return None, None
     formulation = formulate([one.case for one in services], terms)
     try:

@@ -24,6 +24,7 @@ from advisor.workload import Workload
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from advisor.mixing import Mixed
     from advisor.recommendation import ServicePlan
 
 
@@ -72,6 +73,7 @@ class Prepared:
         priority: 1 is served first where machines or money are short.
         reduced: Whether candidates that a fleet's program never needs were left out.
         running: What is in service of an earlier plan; `None` where there is none.
+        mixed: The best mix of machines found for it; `None` where none was asked for or found.
     """
 
     terms: Terms
@@ -83,6 +85,7 @@ class Prepared:
     priority: int = 1
     reduced: bool = False
     running: Running | None = None
+    mixed: Mixed | None = None
 
     @property
     def name(self) -> str:
@@ -93,7 +96,9 @@ class Prepared:
     def case(self) -> Case:
         """The service as the formulation takes it: what stands against a change is a part of its cost."""
         own = self.plans.own_usd_per_month + self.reluctance_usd_per_month
-        return Case(self.evaluation, replace(self.plans, own_usd_per_month=own), self.terms, self.reduced)
+        plans = replace(self.plans, own_usd_per_month=own)
+        extras = (self.mixed.as_extra(),) if self.mixed else ()
+        return Case(self.evaluation, plans, self.terms, self.reduced, extras)
 
     @property
     def reluctance_usd_per_month(self) -> NDArray[np.float64]:

@@ -48,6 +48,7 @@ def explain(
     executor: Executor | None = None,
     progress: Progress | None = None,
     today_date: str = "",
+    mix: int = 1,
 ) -> Explanation:
     """Return a recommendation and what there is to say about it; candidates are evaluated once for both.
 
@@ -65,6 +66,7 @@ def explain(
         executor: As for `recommend`.
         progress: As for `recommend`.
         today_date: `YYYY-MM-DD`, to say which prices are old; empty says nothing.
+        mix: As for `recommend`; there is no insight into a mix.
 
     Raises:
         InputError: The workload or the requirements cannot be used.
@@ -87,6 +89,7 @@ def explain(
         workers=Workers(executor, progress),
         today_date=today_date,
         current=current,
+        mix=mix,
     )
     if len(found.services) != 1 or not found.chosen or current is not None:
         return Explanation(recommendation=found.recommendation, insights=None)

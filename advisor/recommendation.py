@@ -146,6 +146,8 @@ class ServicePlan(Deployment):
     choices: tuple[Choice, ...]
     accuracy_loss: AccuracyLoss
     memory_gib_per_replica: float
+    part_of: str = ""
+    """Service of whose requests this is a part, where it runs on several pools of machines."""
 
 
 class Bill(_Result):
@@ -178,6 +180,10 @@ class Baseline(Bill):
     def of(self, service: str) -> Deployment:
         """Return what serves one service today; the first one where none is called so."""
         return next((one for one in self.services if one.name == service), self.services[0])
+
+    def before(self, service: ServicePlan) -> Deployment:
+        """Return what serves the requests of a planned service today."""
+        return self.of(service.part_of or service.name)
 
 
 class Plan(Bill):
@@ -212,6 +218,40 @@ class Binding(_Result):
     reached: str
     used_ratio: float
     """1 where nothing is left."""
+
+
+class MixPart(_Result):
+    """Requests of some sizes and what would serve them."""
+
+    name: str
+    """Name of the part among the services of the plan, where the mix is chosen."""
+    requests: str
+    """Which requests, such as `up to 1,183 input tokens`."""
+    spans: tuple[tuple[float, float], ...]
+    """The same as shares of all requests, from the smallest: [[0, 0.5]] is the smaller half."""
+    share_ratio: float
+    """Share of all requests."""
+    instance_type: str
+    instances_peak: int
+
+
+class Mixing(_Result):
+    """Whether a service is better off on several pools of machines, each for requests of its sizes."""
+
+    service: str
+    chosen: bool
+    parts: tuple[MixPart, ...]
+    """The best mix found, smallest requests first; empty where one pool alone is cheaper before any effort."""
+    cost_usd_per_month: float | None
+    """Of the mix, the effort included; null where there is none."""
+    effort_usd_per_month: float
+    """Assumed: work to set up and operate one more pool of machines, included in the cost."""
+    alone_usd_per_month: float | None
+    """Cheapest plan on one pool of machines within the same totals and quotas; null where there is none."""
+    alone_instance_type: str
+    saves_usd_per_month: float | None
+    """What the mix saves against that, negative where it costs more; null where one of them does not exist."""
+    text: str
 
 
 class Repair(_Result):
@@ -327,6 +367,8 @@ class Inputs(_Result):
     services: tuple[ServiceInputs, ...]
     requirements: Mapping[str, Any] = {}
     """Limits for all services, as `Requirements.load` takes them."""
+    mix: int = 1
+    """Most pools of machines that one service might run on."""
 
 
 class Recommendation(_Result):
@@ -350,6 +392,8 @@ class Recommendation(_Result):
     accuracy_loss: AccuracyLoss | None
     binding: tuple[Binding, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
+    mixing: tuple[Mixing, ...] = ()
+    """For each service, where mixed machines were asked for."""
     conflict: Conflict | None = None
     switch: Switch | None = None
     """Where a plan in service was given: whether to change it; `baseline` is that plan then."""

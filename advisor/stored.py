@@ -14,6 +14,7 @@ from advisor.documents import parse_document
 from advisor.errors import InputError
 from advisor.fleet import Fleet, Service
 from advisor.recommendation import SCHEMA_VERSION, Inputs, Recommendation, ServicePlan
+from advisor.sizes import part_of
 from advisor.workload import Workload
 
 LIMIT_BYTES = 32_000_000
@@ -36,11 +37,27 @@ def load_plan(source: Recommendation | str | Path) -> Recommendation:
         raise InputError(f"{name} holds no plan (it is {found.status}); relax the requirements and {_AGAIN}")
     if found.inputs is None:
         raise InputError(f"{name} does not say what was asked (`inputs` is missing); {_AGAIN}")
-    unknown = {plan.name for plan in found.plan.services} - {
+    unknown = {plan.part_of or plan.name for plan in found.plan.services} - {
         one.workload.name for one in fleet_of(found.inputs).services
     }
     if unknown:
         raise InputError(f"{name}: `inputs` has no service '{min(unknown)}' of the plan; {_AGAIN}")
+    return found
+
+
+def load_unmixed(source: Recommendation | str | Path) -> Recommendation:
+    """Return a stored recommendation in which every service runs on one pool of machines; see `load_plan`.
+
+    Raises:
+        InputError: One runs on several, or the plan cannot be read.
+    """
+    found = load_plan(source)
+    mixed = [service.part_of for service in (found.plan.services if found.plan else ()) if service.part_of]
+    if mixed:
+        raise InputError(
+            f"the plan serves '{mixed[0]}' on several pools of machines; only plans with one for each service can be "
+            "checked or kept in service so far: ask again with advisor recommend --mix"
+        )
     return found
 
 
@@ -68,11 +85,15 @@ def fleet_of(inputs: Inputs) -> Fleet:
 
 
 def served(stored: Recommendation) -> Sequence[tuple[ServicePlan, Workload]]:
-    """Return each service of the plan with the workload that it was made for."""
+    """Return each service of the plan with the workload that it was made for, its part of it where it serves one."""
     assert stored.plan is not None  # noqa: S101 - `load_plan` refuses others
     assert stored.inputs is not None  # noqa: S101
     workloads = {one.workload.name: one.workload for one in fleet_of(stored.inputs).services}
-    return [(plan, workloads[plan.name]) for plan in stored.plan.services]
+    spans = {part.name: part.spans for mix in stored.mixing for part in mix.parts}
+    return [
+        (plan, part_of(workloads[plan.part_of], spans[plan.name]) if plan.part_of else workloads[plan.name])
+        for plan in stored.plan.services
+    ]
 
 
 def _read(path: Path) -> Recommendation:

@@ -18,6 +18,7 @@ from advisor.terms import Terms
 
 if TYPE_CHECKING:
     from advisor.strategy import Strategy
+    from advisor.workload import Workload
 
 TOLERANCE = 1e-6
 
@@ -43,13 +44,7 @@ def verify(
     Raises:
         EvaluationDisagreement: Cost, loss, carbon or replicas differ by more than `TOLERANCE`, relatively.
     """
-    options = chosen_options(evaluation, plans, position)
-    only = Requirements(only=tuple(f"{strategy}={option.id}" for strategy, option in options))
-    candidates = compose(evaluation.workload, only, strategies, [machine_of(evaluation, plans, position)])
-    alone = Evaluation(
-        evaluation.workload, evaluation.catalog, candidates, evaluation.measured, evaluation.calibration
-    )
-    again = _same(alone, terms, options)
+    _, again = evaluated_alone(evaluation, plans, position, terms, strategies, workload=evaluation.workload)
     pairs = {
         "the capacity": (plans.capacity_requests_per_s[position], again.capacity_requests_per_s[0]),
         "the cost": (plans.cost_usd_per_month[position], again.cost_usd_per_month[0]),
@@ -61,6 +56,35 @@ def verify(
     for what, (first, second) in pairs.items():
         if abs(first - second) > TOLERANCE * max(1.0, abs(first)):
             raise EvaluationDisagreement.on(what, float(first), float(second))
+
+
+def evaluated_alone(
+    evaluation: Evaluation,
+    plans: Plans,
+    position: int,
+    terms: Terms,
+    strategies: Sequence[Strategy],
+    *,
+    workload: Workload,
+) -> tuple[Evaluation, Plans]:
+    """Return the options and the machine of a candidate, and nothing else, evaluated for a workload.
+
+    Args:
+        evaluation: Of all candidates.
+        plans: Candidates.
+        position: The candidate.
+        terms: What must hold.
+        strategies: Strategies that its options are from.
+        workload: What it serves: that of the evaluation, or a part of it.
+
+    Returns:
+        The evaluation, and its one plan; none where a cold start breaks a limit.
+    """
+    options = chosen_options(evaluation, plans, position)
+    only = Requirements(only=tuple(f"{strategy}={option.id}" for strategy, option in options))
+    candidates = compose(workload, only, strategies, [machine_of(evaluation, plans, position)])
+    alone = Evaluation(workload, evaluation.catalog, candidates, evaluation.measured, evaluation.calibration)
+    return alone, _same(alone, terms, options)
 
 
 def _same(alone: Evaluation, terms: Terms, options: Sequence[tuple[str, object]]) -> Plans:

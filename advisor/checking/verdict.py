@@ -19,7 +19,7 @@ from advisor.registry import installed_strategies
 from advisor.requirements import Requirements
 from advisor.sharing import bill_together
 from advisor.solver import SolverSettings
-from advisor.stored import load_plan
+from advisor.stored import load_unmixed
 from advisor.switch import ServiceSwitch, Switch
 from advisor.switching import TOLERANCE_RATIO, Again, Current, evaluated_again, fleet_today
 from advisor.terms import Terms
@@ -101,7 +101,7 @@ def check(
         >>> check(recommend("small-cnn", Requirements(max_accuracy_loss="1%"))).status
         'best'
     """
-    plan = load_plan(stored)
+    plan = load_unmixed(stored)
     current = Current(plan, tolerance_ratio=tolerance_ratio)
     assert plan.inputs is not None  # noqa: S101 - `load_plan` refuses others
     asked = requirements or Requirements.load(plan.inputs.requirements)

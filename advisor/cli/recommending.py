@@ -48,6 +48,13 @@ def recommend(
         ),
     ] = False,
     format: Annotated[Format, typer.Option("--format", help="What to print.")] = Format.TABLE,  # noqa: A002 - the flag's name
+    mix: Annotated[
+        bool,
+        typer.Option(
+            "--mix",
+            help="Also look for two pools of machines for one service, each for requests of its sizes; some seconds more.",
+        ),
+    ] = False,
     catalog: Annotated[
         list[Path] | None,
         typer.Option("--catalog", help="CSV with your own machines or prices, over the built-in ones."),
@@ -141,6 +148,7 @@ def recommend(
                 solver=_settings(solver, time_limit, gap),
                 executor=workers,
                 today_date=date.today().isoformat(),
+                mix=2 if mix else 1,
             )
         )
     if format is not Format.TABLE:

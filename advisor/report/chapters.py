@@ -134,6 +134,15 @@ def alternatives(recommendation: Recommendation) -> tuple[AlternativeRow, ...]:
     )
 
 
+def mixing(recommendation: Recommendation) -> tuple[str, ...]:
+    """Return what mixing machines saves, a line for each service."""
+    named = len(recommendation.mixing) > 1
+    return tuple(
+        f"{clean(found.service)}: {clean(found.text)}" if named else capital(clean(found.text))
+        for found in recommendation.mixing
+    )
+
+
 def repairs(recommendation: Recommendation) -> tuple[RepairRow, ...]:
     """Return the nearest value of each conflicting requirement that works."""
     found = recommendation.conflict.repairs if recommendation.conflict else ()

@@ -33,8 +33,10 @@ def comparison(recommendation: Recommendation, refs: References) -> tuple[Group,
     baseline, plan = recommendation.baseline, recommendation.plan
     bill = tuple(_bill_rows(recommendation, refs))
     served = {one.name: one for one in plan.services} if plan else {}
-    names = dict.fromkeys(one.name for one in (*baseline.services, *served.values()))
-    pairs = [(baseline.of(name), served.get(name)) for name in names]
+    divided = {one.part_of for one in served.values()}
+    left = {one.name: one for one in baseline.services if one.name not in divided}
+    names = dict.fromkeys((*left, *served))
+    pairs = [(left.get(name) or baseline.before(served[name]), served.get(name)) for name in names]
     if len(pairs) == 1:
         machine, rest = _service_rows(*pairs[0], refs)
         return (Group("", (*machine, *bill, *rest)),)

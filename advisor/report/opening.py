@@ -67,7 +67,11 @@ def headline(recommendation: Recommendation) -> tuple[str, str]:
     )
     how = f"{counted(len(changes), 'change')}: {' · '.join(map(uncapital, changes))}." if changes else ""
     if len(plan.services) > 1 and changes:
-        how = f"{counted(len(changes), 'change')} to {counted(len(plan.services), 'service')}."
+        whole = {service.part_of or service.name for service in plan.services}
+        to = "in all" if len(whole) == 1 else f"to {counted(len(whole), 'service')}"
+        how = f"{counted(len(changes), 'change')} {to}"
+        divided = next((service.choices[0].title for service in plan.services if service.part_of), "")
+        how = f"{clean(divided)}. {how}." if len(whole) == 1 and divided else f"{how}."
     workload, cost = clean(recommendation.workload), monthly(plan.cost_usd_per_month)
     if switch is not None and switch.action == "keep":
         return f"Keep the plan in service for {workload}: nothing pays a change.", ""
@@ -87,7 +91,7 @@ def keeps_today(recommendation: Recommendation) -> bool:
         and not changed(plan)
         and all(
             (service.instance_type, service.instances_peak)
-            == (baseline.of(service.name).instance_type, baseline.of(service.name).instances_peak)
+            == (baseline.before(service).instance_type, baseline.before(service).instances_peak)
             for service in plan.services
         )
     )
@@ -287,7 +291,7 @@ def monday(recommendation: Recommendation) -> tuple[str, ...]:
 def _first_steps(recommendation: Recommendation, plan: Plan) -> Iterator[str]:
     """Yield a new machine, then the first step of each change, then the second ones, and so on."""
     for service in plan.services:
-        if service.instance_type != recommendation.baseline.of(service.name).instance_type:
+        if service.instance_type != recommendation.baseline.before(service).instance_type:
             yield f"Make sure that {machines(service.instances_peak, service.instance_type)} are within your quota at {clean(service.provider)} in {clean(service.region)}."
     yield from switching.taken_back(recommendation)
     named = len(plan.services) > 1

@@ -37,7 +37,7 @@ def services(recommendation: Recommendation, refs: References) -> tuple[ServiceV
     """Return a view of each service of the plan; none where there is no plan."""
     plan = recommendation.plan
     return tuple(
-        _service(number, service, recommendation.baseline.of(service.name), refs)
+        _service(number, service, recommendation.baseline.before(service), refs)
         for number, service in enumerate(plan.services if plan else (), 1)
     )
 

@@ -74,6 +74,8 @@ def _parts(view: View, width: int) -> Iterator[RenderableType]:
         yield from _section("What binds", _bindings(view))
     if view.alternatives:
         yield from _section("Alternatives", _alternatives(view, width))
+    if view.mixing:
+        yield from _section("Mixed machines", bullets(view.mixing, mark="-"))
 
 
 def _first(view: View) -> Iterator[RenderableType]:
@@ -186,9 +188,12 @@ def _comparison(view: View) -> Table:
 
 def _actions(view: View) -> Table:
     table = Table.grid(padding=(0, 2))
-    actions = [action for service in view.services for action in service.actions]
-    for action in actions:
-        table.add_row(Text(action.strategy, style="dim"), _action(action))
+    named = len(view.services) > 1
+    for service in view.services:
+        if named and service.actions:
+            table.add_row("", Text(service.name, style="underline"))
+        for action in service.actions:
+            table.add_row(Text(action.strategy, style="dim"), _action(action))
     return table
 
 
@@ -204,7 +209,12 @@ def _action(action: Action) -> RenderableType:
 
 
 def _sure(view: View) -> RenderableType:
-    rows = [(name, value) for service in view.services for name, value in service.loss_rows]
+    named = len(view.services) > 1
+    rows = [
+        row
+        for service in view.services
+        for row in (*([(service.name, "")] if named else []), *service.loss_rows)
+    ]
     table = Table.grid(padding=(0, 2))
     for name, value in rows:
         table.add_row(Text(name, style="dim"), Text(value))

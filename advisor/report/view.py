@@ -74,6 +74,8 @@ class View:
     warnings: tuple[str, ...]
     bindings: tuple[BindingRow, ...]
     alternatives: tuple[AlternativeRow, ...]
+    mixing: tuple[str, ...]
+    """What several kinds of machine for one service would save, a sentence or two for each service."""
     money: Chart
     money_rows: tuple[MoneyRow, ...]
     conflict: tuple[str, ...]
@@ -128,6 +130,7 @@ def view(
         warnings=(*(clean(text) for text in r.warnings), *chapters.old_prices(r)),
         bindings=chapters.bindings(r),
         alternatives=chapters.alternatives(r),
+        mixing=chapters.mixing(r),
         money=money_chart(chapters.bills(r)),
         money_rows=chapters.money(r, refs),
         conflict=tuple(capital(text) for text in r.conflict.requirements) if r.conflict else (),

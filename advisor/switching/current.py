@@ -9,7 +9,7 @@ from pathlib import Path
 from advisor.errors import InputError
 from advisor.fleet import Fleet
 from advisor.recommendation import Recommendation, ServicePlan
-from advisor.stored import load_plan
+from advisor.stored import load_unmixed
 from advisor.switching.rebasing import matched, rebased
 
 TOLERANCE_RATIO = 0.02
@@ -72,7 +72,7 @@ def in_service(current: Current | Recommendation | str | Path, fleet: Fleet) -> 
         InputError: The plan cannot be read.
     """
     asked = current if isinstance(current, Current) else Current(current)
-    stored = load_plan(asked.plan)
+    stored = load_unmixed(asked.plan)
     assert stored.plan is not None  # noqa: S101 - `load_plan` refuses others
     today, notes = rebased(matched(fleet, stored), stored)
     names = {one.workload.name for one in today.services}

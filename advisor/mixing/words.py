@@ -1,0 +1,181 @@
+"""A mix in words: which requests go where, what that saves, and the rule for the router."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from advisor.conflict import meets_totals
+from advisor.formulation import machine_of
+from advisor.mixing.parts import ENGINEER_HOURS, ENGINEER_HOURS_PER_MONTH, Mixed, Part, effort_usd
+from advisor.recommendation import Assumption, Choice, Mixing, MixPart, ServicePlan
+from advisor.sizes import Sizes
+from advisor.units import format_ratio, format_usd
+
+if TYPE_CHECKING:
+    from advisor.preparation import Prepared
+    from advisor.terms import Terms
+
+ASSUMPTIONS = (
+    Assumption(
+        what="work for one more pool of machines",
+        value=f"{ENGINEER_HOURS:g} h once, {ENGINEER_HOURS_PER_MONTH:g} h a month",
+        why="routing by size, a second deployment, its dashboards and alarms",
+    ),
+    Assumption(
+        what="answers to prompts of every size",
+        value="equally long",
+        why="the workload does not say how the two lengths hang together",
+    ),
+)
+
+
+def mixing_notes(services: Sequence[Prepared], terms: Terms, alone: set[str]) -> tuple[Mixing, ...]:
+    """Return for each service what its best mix saves.
+
+    Args:
+        services: Services that were asked for.
+        terms: Totals and quotas.
+        alone: Names of those that the plan does not mix.
+    """
+    return tuple(_note(one, one.mixed, terms, chosen=one.name not in alone) for one in services)
+
+
+def _note(one: Prepared, mixed: Mixed | None, terms: Terms, *, chosen: bool) -> Mixing:
+    once, monthly = effort_usd(one)
+    effort = once / one.evaluation.workload.horizon_months + monthly
+    within = np.flatnonzero(meets_totals(one.evaluation, one.plans, terms))
+    best = within[np.argmin(one.plans.cost_usd_per_month[within])] if len(within) else None
+    alone = None if best is None else float(one.plans.cost_usd_per_month[best])
+    machine = "" if best is None else machine_of(one.evaluation, one.plans, int(best)).name
+    total = None if mixed is None else mixed.cost_usd_per_month
+    extra = effort * (len(mixed.parts) - 1 if mixed else 1)
+    saves = None if alone is None or total is None else alone - total
+    return Mixing(
+        service=one.name,
+        chosen=chosen,
+        parts=tuple(_part(one, each) for each in mixed.parts) if mixed else (),
+        cost_usd_per_month=total,
+        effort_usd_per_month=extra,
+        alone_usd_per_month=alone,
+        alone_instance_type=machine,
+        saves_usd_per_month=saves,
+        text=_text(one, mixed, chosen=chosen, saves=saves, effort=extra, alone=alone, machine=machine),
+    )
+
+
+def _part(one: Prepared, each: Part) -> MixPart:
+    return MixPart(
+        name=each.service.name,
+        spans=each.spans,
+        requests=Sizes.of(one.evaluation.workload).words(each.spans),
+        share_ratio=each.share,
+        instance_type=_machine(each),
+        instances_peak=int(each.service.plans.instances.max()),
+    )
+
+
+def _machine(each: Part) -> str:
+    return machine_of(each.service.evaluation, each.service.plans, 0).name
+
+
+def routed(one: Prepared, mixed: Mixed) -> str:
+    """Return which requests go where, such as `up to 900 input tokens on 2 × p4d.24xlarge; over 900 ...`."""
+    parts = [_part(one, each) for each in mixed.parts]
+    return "; ".join(f"{part.requests} on {part.instances_peak} × {part.instance_type}" for part in parts)
+
+
+def _text(
+    one: Prepared,
+    mixed: Mixed | None,
+    *,
+    chosen: bool,
+    saves: float | None,
+    effort: float,
+    alone: float | None,
+    machine: str,
+) -> str:
+    work = f"{format_usd(effort)}/month of work for a second pool (assumed)"
+    if mixed is None:
+        return f"No mix of machines was found that is cheaper than {machine} alone, even before {work}."
+    where = routed(one, mixed)
+    if saves is None or alone is None:
+        end = "No single machine type meets the requirements." if chosen else "It does not meet them either."
+        return f"{where}. {end}"
+    before = saves + effort
+    if chosen and saves > 0.0:
+        return (
+            f"{where}. This saves {format_usd(saves)}/month ({format_ratio(saves / alone)}) against {machine} alone, "
+            f"after {work}."
+        )
+    if before <= 0.0:
+        return f"The best mix found ({where}) costs {format_usd(-before)}/month more than {machine} alone, before {work}."
+    return (
+        f"The best mix found ({where}) saves {format_usd(before)}/month ({format_ratio(before / alone)}) against {machine} "
+        f"alone before {work}: not worth a second pool."
+    )
+
+
+def with_routers(
+    services: Sequence[Prepared], chosen: Mapping[str, int], served: Sequence[ServicePlan]
+) -> tuple[ServicePlan, ...]:
+    """Return what is recommended, the first part of each mixed service with the rule for the router among its changes.
+
+    Args:
+        services: As they were asked for.
+        chosen: Candidates of those that are not mixed.
+        served: What is recommended for each, for each part of one that is mixed.
+    """
+    routers: dict[str, tuple[str, Choice | None]] = {}
+    for one in services:
+        if one.name not in chosen and one.mixed is not None:
+            for number, each in enumerate(one.mixed.parts):
+                routers[each.service.name] = (one.name, None if number else _router(one, one.mixed))
+    return tuple(_routed(service, *routers.get(service.name, ("", None))) for service in served)
+
+
+def _routed(service: ServicePlan, whole: str, router: Choice | None) -> ServicePlan:
+    choices = (router, *service.choices) if router else service.choices
+    return service.model_copy(update={"part_of": whole, "choices": choices})
+
+
+def _router(one: Prepared, mixed: Mixed) -> Choice:
+    sizes = Sizes.of(one.evaluation.workload)
+    how = (
+        "Send that share of the requests to each at random, by weight."
+        if sizes.alike
+        else f"Count {sizes.unit} before routing, with the model's own tokenizer where they are tokens."
+    )
+    return Choice(
+        strategy="mixing",
+        option="by-size",
+        title=f"Requests routed by size: {routed(one, mixed)}",
+        changed=True,
+        steps=(
+            f"Route {one.name}: {routed(one, mixed)}. {how}",
+            "Where one pool is down, send everything to the other; the limits do not hold until it is back.",
+            "Watch the share of requests of each pool: it should be "
+            + ", ".join(f"{each.share:.0%} on {_machine(each)}" for each in mixed.parts)
+            + ".",
+        ),
+        artefacts={"router": _rules(sizes, mixed)},
+        risk="When the sizes of requests drift, one pool fills up while the other idles.",
+        sources=(
+            f"assumed: {ENGINEER_HOURS:g} hours to set up and {ENGINEER_HOURS_PER_MONTH:g} hours a month to operate one more pool of machines",
+        ),
+    )
+
+
+def _rules(sizes: Sizes, mixed: Mixed) -> str:
+    """Return the rule as lines of YAML."""
+    if sizes.alike:
+        lines = [f"- {{weight: {each.share:.4f}, pool: {_machine(each)}}}" for each in mixed.parts]
+        return "\n".join(lines)
+    pieces = sorted((span, _machine(each)) for each in mixed.parts for span in each.spans)
+    lines = [
+        f"- {{{sizes.field}: {'any' if high >= 1.0 else f'<= {sizes.at(high):.0f}'}, pool: {machine}}}"
+        for (_, high), machine in pieces
+    ]
+    return "\n".join(("# the first line that fits", *lines))
