@@ -8,6 +8,7 @@
 | benchmark report 0.1, 0.2 | llm-d-benchmark | the same, with chip and parallelism |
 | CSV | perf_analyzer, Model Analyzer | items per second and compute time by batch |
 | `mlperf_log_summary.txt` | MLPerf LoadGen | samples per second, latency, TTFT and TPOT |
+| JSON lines | the ledger of `advisor audit` | latencies of each period against those predicted |
 | CSV | rows as `advisor predict` takes them | any measured column that `advisor validate` knows |
 """
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from advisor.calibrating.clients import (
     aiperf_results,
     aiperf_table_results,
+    day_of,
     guidellm_results,
     is_aiperf,
     is_aiperf_table,
@@ -29,9 +30,12 @@ from advisor.validation.comparison import has_measurements
 LIMIT_BYTES = 32_000_000
 """Largest file of results that is read; summaries are a few kB, with the times of single requests some MB."""
 _MOST_RUNS = 10_000
+AUDIT = "advisor audit"
+"""What a line of a ledger says it is."""
+_NO_LATENCY = "the audit compared no latency of a language model with what was shipped"
 KNOWN = (
     "JSON of `vllm bench serve`, guidellm, aiperf or genai-perf; a report of llm-d-benchmark; CSV of aiperf, perf_analyzer or "
-    "Model Analyzer; mlperf_log_summary.txt; or CSV with the columns of `advisor predict` and measured ones"
+    "Model Analyzer; mlperf_log_summary.txt; a ledger of `advisor audit`; or CSV with the columns of `advisor predict` and measured ones"
 )
 
 
@@ -110,6 +114,8 @@ def _of_objects(objects: list[Mapping[str, object]]) -> Results | None:
     if not objects:
         return None
     first = objects[0]
+    if first.get("kind") == AUDIT:
+        return _of_ledger(objects)
     if is_vllm(first):
         return vllm_results(one for one in objects if is_vllm(one))
     if is_guidellm(first):
@@ -117,6 +123,15 @@ def _of_objects(objects: list[Mapping[str, object]]) -> Results | None:
     if is_llmd(first):
         return llmd_results(first)
     return aiperf_results(first) if is_aiperf(first) else None
+
+
+def _of_ledger(objects: list[Mapping[str, object]]) -> Results:
+    """Return the periods of a ledger of `advisor audit` as runs."""
+    runs = []
+    for one in objects:
+        row, day = one.get("benchmark"), day_of(one.get("start"))
+        runs.append(Run(row, day) if isinstance(row, Mapping) else Run({}, day, _NO_LATENCY))
+    return Results("ledger of advisor audit", tuple(runs))
 
 
 def _of_table(lines: list[str]) -> Results | None:

@@ -13,6 +13,7 @@ import typer
 
 from advisor.cli import (  # each adds its commands to the application
     asking,
+    auditing,
     billing,
     calibrating,
     catalog,
@@ -34,6 +35,7 @@ from advisor.cli.application import app
 __all__ = [
     "app",
     "asking",
+    "auditing",
     "billing",
     "calibrating",
     "catalog",
