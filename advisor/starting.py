@@ -120,5 +120,8 @@ serving:                                 # what serves it today: the baseline of
   # price: $2.50/h                       # what one machine really costs you; the catalogue's price if not given
 
 # accuracy: {{metric: MMLU, baseline: 83%}}   # needed for limits in points, such as 1pp
+# lifecycle:                             # beside serving, for the whole bill: advisor bill
+#   fine_tuning: {{tokens: 500M, per_month: 1, method: lora}}
+#   storage: {{datasets: 2TB, replicas: 2, checkpoints: {{kept: 5}}}}
 horizon_months: 12                       # one-time costs are spread over a year
 """

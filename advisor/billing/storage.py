@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from advisor.workload import Workload
 
 
+_NAMES = {"egress_internet": "egress to the internet", "egress_inter_region": "transfer between regions"}
+"""Services whose items say only how they are paid."""
+
+
 def gigabytes(size_bytes: float, *, per_month: bool = False) -> str:
     """Return a size as providers count it.
 
@@ -151,7 +155,7 @@ def _kept(
 def price_figure(price: StoragePrice) -> Figure:
     """Return a price of keeping or moving data with its source."""
     return Figure(
-        what=f"{price.item}, {price.provider} {price.region}",
+        what=f"price of {_NAMES.get(price.service, price.item)}, {price.provider} {price.region}",
         value=f"{format_usd(price.usd_per_unit)}/{price.unit}",
         basis="stated" if price.kind == "user" else "published",
         source=price.source,

@@ -211,7 +211,7 @@ def _stale(items: Sequence[CostItem], today_date: str) -> tuple[str, ...]:
     ):
         age = Price(0.0, figure.date, figure.source, figure.basis).age_days(today_date)
         if age is None or age > STALE_DAYS:
-            found.append(f"{figure.what} {figure.date or 'undated'}")
+            found.append(f"{figure.what.removeprefix('price of ')}, {figure.date or 'undated'}")
     return tuple(dict.fromkeys(found))
 
 

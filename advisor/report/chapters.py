@@ -225,8 +225,7 @@ def old_prices(recommendation: Recommendation) -> tuple[str, ...]:
         or line.price_kind != "user"  # what the user states without a day is taken as it is
     )
     found = (
-        f"Old price: {one.instance_type} {line.plan}, {line.price_date or 'undated'}; give your own with --catalog "
-        "or serving.price."
+        f"Old price: {one.instance_type} {line.plan}, {line.price_date or 'undated'}; give your own with --catalog."
         for one, line in bought
         if f"{one.provider}/{one.region}/{one.instance_type} {line.plan} {line.price_date or 'undated'}"
         in stale
