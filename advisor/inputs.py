@@ -99,6 +99,7 @@ class Input(_Spoken):
 
 
 _LISTED_KEYS = 8
+_LONGEST_KEY = 60
 _BOUNDS = {
     "greater_than_equal": ("{} or more", "ge"),
     "greater_than": ("more than {}", "gt"),
@@ -165,10 +166,16 @@ class Spelled:
 def _problem(details: ErrorDetails, model: type[BaseModel], document: Document) -> str:
     inner = getattr(details.get("ctx", {}).get("error"), "location", ())
     location, given = _as_written((*details["loc"], *inner), document.data)
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{_cut(part)}" for part in location).lstrip(
+        "."
+    )
     keys = tuple(part for part in location if isinstance(part, str))
     text = _words(details, keys, model, details["input"] if given is None else given)
     return ": ".join(part for part in (document.where(location), path, text) if part)
+
+
+def _cut(key: str) -> str:
+    return key if len(key) <= _LONGEST_KEY else f"{key[:_LONGEST_KEY]}..."
 
 
 def _words(details: ErrorDetails, location: Location, model: type[BaseModel], given: object) -> str:
@@ -279,7 +286,8 @@ def _as_written(location: Location, data: object) -> tuple[Location, object]:
     """
     written: list[str | int] = []
     for part in location:
-        if isinstance(part, str) and ("[" in part or "(" in part):
+        theirs = isinstance(data, Mapping) and part in data
+        if isinstance(part, str) and ("[" in part or "(" in part) and not theirs:
             continue
         name = part
         if isinstance(data, Mapping) and isinstance(part, str) and part not in data:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from advisor.errors import InputError
 from advisor.models import ModelSpec, find_model
 from advisor.sealed import is_sealed, require_files
 
+_LONGEST_NAME = 255
+"""Bytes in the name of a file."""
 PACKAGES = ("timm:", "transformers:")
 """What a name begins with that an installed package knows."""
 
@@ -28,8 +31,14 @@ def described_model(text: str, folder: Path | None) -> ModelSpec:
 
         return package_model(text)
     path = (folder or Path()) / text
+    if any(len(part.encode("utf-8", "replace")) > _LONGEST_NAME for part in path.parts):
+        raise InputError.unreadable_file(path, "its name is too long")
     ending = path.suffix.lower()
-    if ending not in {".json", ".onnx"} and not path.is_absolute() and (is_sealed() or not path.is_dir()):
+    if (
+        ending not in {".json", ".onnx"}
+        and not Path(text).is_absolute()
+        and (is_sealed() or not path.is_dir())
+    ):
         return find_model(text)  # raises, with the nearest name
     require_files(text)
     if ending == ".onnx":

@@ -3,14 +3,12 @@
 import csv
 import gzip
 from collections.abc import Iterator, Mapping, Sequence
-from io import TextIOBase
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from advisor.errors import InputError
+from advisor.lines import bounded_lines
 
-_LONGEST_LINE = 1_000_000
-"""Characters; a charge is a few hundred."""
 _BATCH_ROWS = 20_000
 _NOTHING = frozenset(("NULL", "Null", "null", "None", "none", "NaN", "nan", "\\N"))
 """How exports write that there is no value, beside an empty cell."""
@@ -71,7 +69,7 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield the line number and the cells of each row that is not blank."""
     try:
         with _opened(path) as file:
-            rows = csv.reader(_lines(file, path.name), strict=True)
+            rows = csv.reader(bounded_lines(file, path.name, expected=_EXPECTED), strict=True)
             try:
                 for row in rows:
                     if row:
@@ -82,21 +80,10 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         raise InputError.unreadable_file(path, str(error)) from None
 
 
-def _opened(path: Path) -> TextIOBase:
+def _opened(path: Path) -> TextIO:
     if path.suffix.lower() == ".gz":
         return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
     return path.open(encoding="utf-8-sig", newline="")
-
-
-def _lines(file: TextIOBase, source: str) -> Iterator[str]:
-    number = 0
-    while line := file.readline(_LONGEST_LINE):
-        number += 1
-        if len(line) == _LONGEST_LINE and not line.endswith("\n"):
-            raise InputError(
-                f"{source} line {number} is longer than {_LONGEST_LINE:,} characters; {_EXPECTED}"
-            )
-        yield line
 
 
 def _parquet(

@@ -67,6 +67,10 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        where = f": '{str(error.filename)[:200]}'" if error.filename else ""
+        print(f"advisor: {error.strerror or error}{where}", file=sys.stderr)  # noqa: T201
+        sys.exit(2)
     except Exception as error:
         if os.environ.get("ADVISOR_TRACEBACK"):
             raise

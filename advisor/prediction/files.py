@@ -11,6 +11,7 @@ from typing import TextIO
 
 from advisor.calibration import Calibration
 from advisor.errors import FileExists, InputError
+from advisor.lines import bounded_lines
 from advisor.prediction.images import known_sizes
 from advisor.prediction.inputs import Row
 from advisor.prediction.rows import header, predict_stream
@@ -74,7 +75,7 @@ def read_header(source: Path) -> list[str]:
         InputError: The file is missing, empty, not UTF-8, or names a column twice.
     """
     with _opened(source) as file:
-        columns = next(csv.reader(file), None)
+        columns = next(csv.reader(bounded_lines(file, source.name)), None)
     if not columns or not any(name.strip() for name in columns):
         raise InputError(f"'{source}' is empty; expected a CSV file whose first line names the columns")
     twice = sorted({name for name in columns if columns.count(name) > 1})
@@ -90,7 +91,7 @@ def read_rows(source: Path) -> Iterator[Row]:
         InputError: The file is missing or not CSV in UTF-8.
     """
     with _opened(source) as file:
-        reader = csv.DictReader(file, restval="")
+        reader = csv.DictReader(bounded_lines(file, source.name), restval="")
         for row in reader:
             row.pop(None, None)  # cells beyond the header
             yield row

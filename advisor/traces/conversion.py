@@ -12,6 +12,8 @@ from advisor.traces.records import BLOCK_TOKENS, Floats, Layout, Trace
 from advisor.traces.timestamps import dates_s, is_date, moment, numbers_s
 
 LISTED_PROBLEMS = 5
+_MOST_TOKENS = 1e12
+"""Tokens of one prompt beyond which it is no prompt."""
 TOKENS = "a number of tokens, 0 or more"
 TIME = "a number of seconds or a date such as 2023-11-16 18:17:03.9799600"
 
@@ -44,7 +46,9 @@ class Prefix:
 
     def add(self, blocks: object, tokens: object) -> None:
         """Count one prompt with the hashes of its blocks and its length; anything else is left to the later check."""
-        if not isinstance(blocks, list) or not isinstance(tokens, int | float):
+        if not isinstance(tokens, int | float) or not 0 <= tokens <= _MOST_TOKENS:
+            return
+        if not isinstance(blocks, list) or not all(isinstance(block, int | str) for block in blocks):
             return
         known = next((at for at, block in enumerate(blocks) if block not in self._seen), len(blocks))
         self._seen.update(blocks[known:])
@@ -132,7 +136,7 @@ def _times(
         numbers = np.array(values, dtype=float)
         if np.isfinite(numbers).all():
             return numbers_s(numbers, layout.time_unit_s)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         pass
     problems += _listed(values, layout.time, lines, moment if dated else _finite, TIME)
     return np.zeros(0), None
@@ -143,7 +147,7 @@ def _lengths(values: Sequence[Any], name: str, lines: Sequence[int], problems: l
         numbers = np.array(values, dtype=float)
         if (np.isfinite(numbers) & (numbers >= 0.0)).all():
             return numbers
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         pass
     problems += _listed(values, name, lines, _length, TOKENS)
     return None
@@ -171,7 +175,7 @@ def _listed(
     for line, value in zip(lines, values, strict=True):
         try:
             check(value)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             got = "is missing" if value is None or value == "" else f"is {str(value)[:40]!r}"
             found.append(f"line {line}: {name} {got}; expected {expected}")
             if len(found) == LISTED_PROBLEMS:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import csv
 import gzip
-import io
 import json
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from advisor.errors import InputError
+from advisor.lines import bounded_lines, check_lines
 from advisor.traces.conversion import Prefix, assembled, known_column
 from advisor.traces.lazy import polars_trace
 from advisor.traces.records import Layout, Trace, layout_of
@@ -59,7 +59,7 @@ def _beside(path: Path) -> list[str]:
     return [file.name for file in path.parent.glob("*")] if path.parent.is_dir() else []
 
 
-def _opened(path: Path) -> io.TextIOBase:
+def _opened(path: Path) -> TextIO:
     if path.suffix.lower() == ".gz":
         return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
     return path.open(encoding="utf-8-sig", newline="")
@@ -68,9 +68,11 @@ def _opened(path: Path) -> io.TextIOBase:
 def _from_csv(path: Path, where: Mapping[str, str]) -> Trace:
     small = SMALL_COMPRESSED_BYTES if path.suffix.lower() == ".gz" else SMALL_BYTES
     if path.stat().st_size > small and find_spec("polars") is not None:
+        if path.suffix.lower() != ".gz":
+            check_lines(path)
         return polars_trace(path, where)
     with _opened(path) as file:
-        rows = csv.reader(file)
+        rows = csv.reader(bounded_lines(file, path.name))
         header = next(rows, [])
         layout = layout_of(header, path.name)
         columns = _csv_columns(rows, header, layout, where, path)
@@ -104,7 +106,7 @@ def _from_lines(path: Path, where: Mapping[str, str]) -> Trace:
     layout: Layout | None = None
     lines, prefix = array("q"), Prefix()
     with _opened(path) as file:
-        for number, record in _records(file, path):
+        for number, record in _records(bounded_lines(file, path.name), path):
             if layout is None:
                 layout = layout_of(list(record), path.name)
                 names = [name for name in (layout.time, layout.input_tokens, layout.output_tokens) if name]
