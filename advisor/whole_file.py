@@ -16,7 +16,7 @@ from advisor.errors import FileExists
 def whole_file(path: Path | str, *, force: bool = False) -> Iterator[TextIO]:
     """Open a file that takes its name when the block ends, in one step.
 
-    The text goes to a new file beside `path`. A run that is interrupted, even by `kill -9`, leaves what was there
+    The text goes to a new file beside `path`, with the permissions of the one that it replaces. A run that is interrupted, even by `kill -9`, leaves what was there
     before; a killed one may leave the unfinished file, whose name begins with a dot and ends in `.part`.
 
     Args:
@@ -40,7 +40,9 @@ def whole_file(path: Path | str, *, force: bool = False) -> Iterator[TextIO]:
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
             yield file
-        part.chmod(0o666 & ~_umask())
+            file.flush()
+            os.fsync(file.fileno())
+        part.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
         _named(part, path, force=force)
     finally:
         part.unlink(missing_ok=True)

@@ -121,6 +121,13 @@ def test_nothing_is_replaced_without_force_not_even_what_appears_meanwhile(tmp_p
         write_text("mine", path)
 
 
+def test_a_file_that_is_replaced_keeps_who_may_read_it(tmp_path: Path) -> None:
+    path = write_text("old", tmp_path / "a.txt")
+    path.chmod(0o640)
+    write_text("new", path, force=True)
+    assert ("new", 0o640) == (path.read_text(), path.stat().st_mode & 0o777)
+
+
 def test_a_link_stays_a_link_and_a_pipe_is_written_to(tmp_path: Path) -> None:
     (tmp_path / "real.txt").write_text("old")
     (tmp_path / "link.txt").symlink_to(tmp_path / "real.txt")

@@ -6,7 +6,6 @@ import contextlib
 import json
 import math
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from pydantic import ValidationError
 
 from advisor.auditing.results import KIND, Audit, Bias
 from advisor.errors import InputError
+from advisor.whole_file import write_text
 
 LIMIT_BYTES = 32_000_000
 """Largest ledger that is read; an audit is some kB."""
@@ -72,9 +72,9 @@ def add_to_ledger(audit: Audit, path: Path | str) -> tuple[list[Audit], bool]:
         known = read_ledger(path) if path.exists() else []
         if any(one.identity == audit.identity for one in known):
             return known, False
-        before = path.read_bytes() if path.exists() else b""
-        end = b"" if not before or before.endswith(b"\n") else b"\n"
-        _replaced(path, before + end + audit.model_dump_json().encode() + b"\n")
+        before = path.read_bytes().decode("utf-8-sig") if path.exists() else ""
+        end = "" if not before or before.endswith("\n") else "\n"
+        write_text(f"{before}{end}{audit.model_dump_json()}\n", path, force=True)
         return [*known, audit], True
 
 
@@ -92,20 +92,6 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
-
-
-def _replaced(path: Path, content: bytes) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".part")
-    part = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o644)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def bias(audits: Sequence[Audit]) -> list[Bias]:
