@@ -12,7 +12,7 @@ from advisor.billing.whole import whole_bill
 from advisor.calibration import Calibration
 from advisor.catalog import Catalog
 from advisor.cautions import binding, warnings
-from advisor.conflict import explain_conflict, meets_totals
+from advisor.conflict import meets_totals
 from advisor.errors import InputError
 from advisor.evaluating import Asked, Progress, Workers, evaluated, verified
 from advisor.examples import is_example
@@ -44,6 +44,7 @@ from advisor.recommendation import (
     SolverSummary,
 )
 from advisor.registry import installed_strategies
+from advisor.repairs import explain_conflict
 from advisor.requirements import Requirements
 from advisor.sharing import (
     Shared,
@@ -310,7 +311,7 @@ def _common(
     alone = len(services) == 1
     return {
         "objective": terms.objective[0],
-        "workload": services[0].name if alone else f"fleet of {len(services)} services",
+        "workload": services[0].name if alone else f"a fleet of {len(services)} services",
         "example": bool(example),
         "example_name": example,
         "description": "; ".join(

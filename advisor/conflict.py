@@ -1,4 +1,4 @@
-"""When nothing fits: which requirements cannot hold together, and the nearest value of each that works."""
+"""Requirements that may be relaxed, each with the nearest value that works, and the cheapest plan under any of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import numpy as np
 
 from advisor.formulation import machine_of, within_quotas
 from advisor.plans import Plans, feasible_plans
-from advisor.recommendation import Conflict, Repair
 from advisor.units import format_bytes, format_ratio, format_seconds, format_usd
 
 if TYPE_CHECKING:
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
     from advisor.terms import Terms
 
 HALVINGS = 7
+SMALLEST_LOSS_RATIO = 0.001
+"""A limit of no loss at all is loosened in steps of this."""
 DEARER = 2.0
 """How much dearer a plan at the nearest latency may be than one without that limit."""
 
@@ -45,14 +46,15 @@ class Question:
         title: Its name for a reader.
         given: Its value for a reader.
         without: The terms without it.
-        nearest: The terms with the nearest value that works and its text, or `None` where it is no number.
+        nearest: The terms with the nearest value that works, its text, and how much looser it is, as a share; or `None`
+            where it is no number.
     """
 
     key: str
     title: str
     given: str
     without: Terms
-    nearest: Callable[[], tuple[Terms, str] | None]
+    nearest: Callable[[], tuple[Terms, str, float] | None]
 
 
 def cheapest(evaluation: Evaluation, terms: Terms) -> Found | None:
@@ -78,59 +80,7 @@ def meets_totals(evaluation: Evaluation, plans: Plans, terms: Terms) -> np.ndarr
     return keep
 
 
-def explain_conflict(evaluation: Evaluation, terms: Terms) -> Conflict:
-    """Return a minimal set of conflicting requirements and the nearest value of each that works alone.
-
-    A deletion filter: each requirement is dropped in turn; if the rest still cannot be met, it was not needed
-    for the conflict and stays dropped.
-    """
-    left = terms
-    needed: list[str] = []
-    for question in _questions(evaluation, terms):
-        without = next((q.without for q in _questions(evaluation, left) if q.key == question.key), left)
-        if cheapest(evaluation, without) is None:
-            left = without
-        else:
-            needed.append(question.key)
-    questions = {question.key: question for question in _questions(evaluation, terms)}
-    repairs = tuple(repair for key in needed if (repair := _repair(evaluation, questions[key])) is not None)
-    named = [f"{questions[key].title} {questions[key].given}" for key in needed]
-    if named:
-        text = f"no candidate meets {_listed(named)}" + (" together" if len(named) > 1 else "")
-    else:
-        text = "no candidate fits the memory of the machines considered, or none carries this traffic"
-    return Conflict(
-        requirements=tuple(named),
-        repairs=tuple(sorted(repairs, key=lambda r: r.cost_usd_per_month)),
-        text=text,
-    )
-
-
-def _listed(parts: list[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-
-
-def _repair(evaluation: Evaluation, question: Question) -> Repair | None:
-    nearest = question.nearest()
-    if nearest is None:
-        return None
-    relaxed, value = nearest
-    verified = cheapest(evaluation, relaxed)
-    if verified is None:
-        return None
-    machine = machine_of(evaluation, verified.plans, verified.position).name
-    price = format_usd(verified.cost_usd_per_month)
-    return Repair(
-        requirement=question.key,
-        given=question.given,
-        nearest=value,
-        cost_usd_per_month=verified.cost_usd_per_month,
-        instance_type=machine,
-        text=f"{question.title} {question.given} -> {value}: {price}/month on {machine}",
-    )
-
-
-def _questions(evaluation: Evaluation, terms: Terms) -> Iterator[Question]:
+def questions(evaluation: Evaluation, terms: Terms) -> Iterator[Question]:
     """Yield the stated requirements, those that people relax last first."""
     yield from _quota_questions(evaluation, terms)
     yield from _total_questions(evaluation, terms)
@@ -151,7 +101,9 @@ def _quota_questions(evaluation: Evaluation, terms: Terms) -> Iterator[Question]
     for name, most in sorted(terms.quotas.items()):
         without = terms.with_quota(name, None)
 
-        def nearest(name: str = name, without: Terms = without) -> tuple[Terms, str] | None:
+        def nearest(
+            name: str = name, most: int = most, without: Terms = without
+        ) -> tuple[Terms, str, float] | None:
             plans = feasible_plans(evaluation, without)
             mine = np.array(
                 [
@@ -164,7 +116,7 @@ def _quota_questions(evaluation: Evaluation, terms: Terms) -> Iterator[Question]
             if not len(keep):
                 return None
             count = int(plans.instances[keep].max(axis=1).min())
-            return terms.with_quota(name, count), str(count)
+            return terms.with_quota(name, count), str(count), looser(count, most, unit=1.0)
 
         yield Question(f"quota {name}", f"quota of {name}", str(most), without, nearest)
 
@@ -183,9 +135,10 @@ def _total_questions(evaluation: Evaluation, terms: Terms) -> Iterator[Question]
 
         def nearest(
             name: str = name,
+            bound: float = bound,
             text: Callable[[float], str] = text,
             without: Terms = without,
-        ) -> tuple[Terms, str] | None:
+        ) -> tuple[Terms, str, float] | None:
             plans = feasible_plans(evaluation, without)
             keep = meets_totals(evaluation, plans, without)
             if not keep.any():
@@ -196,18 +149,22 @@ def _total_questions(evaluation: Evaluation, terms: Terms) -> Iterator[Question]
                 "carbon": "carbon_kg_per_month",
             }
             least = _rounded_up(float(getattr(plans, values[name])[keep].min()), digits=4)
-            return terms.with_total(name, least), text(least)
+            return terms.with_total(name, least), text(least), looser(least, bound, unit=1.0)
 
         yield Question(name, title, text(bound), without, nearest)
 
 
-def _nearest_memory(evaluation: Evaluation, terms: Terms, without: Terms) -> tuple[Terms, str] | None:
+def _nearest_memory(evaluation: Evaluation, terms: Terms, without: Terms) -> tuple[Terms, str, float] | None:
     plans = feasible_plans(evaluation, without)
     keep = meets_totals(evaluation, plans, without)
     if not keep.any():
         return None
     least = float(evaluation.serving.replica.memory_bytes[plans.engine[keep]].min())
-    return terms.with_memory(least), format_bytes(least)
+    return (
+        terms.with_memory(least),
+        format_bytes(least),
+        looser(least, terms.max_memory_bytes or 0.0, unit=1.0),
+    )
 
 
 def _latency_questions(evaluation: Evaluation, terms: Terms) -> Iterator[Question]:
@@ -217,9 +174,11 @@ def _latency_questions(evaluation: Evaluation, terms: Terms) -> Iterator[Questio
 
         def nearest(
             name: str = name, limit: float = limit, without: Terms = without
-        ) -> tuple[Terms, str] | None:
+        ) -> tuple[Terms, str, float] | None:
             found = _nearest_latency(evaluation, terms, without, name, limit)
-            return None if found is None else (terms.with_latency(name, found), format_seconds(found))
+            if found is None:
+                return None
+            return terms.with_latency(name, found), format_seconds(found), looser(found, limit, unit=1e-6)
 
         yield Question(
             name,
@@ -262,7 +221,9 @@ def _accuracy_questions(evaluation: Evaluation, terms: Terms) -> Iterator[Questi
         without = terms.with_loss(task, None)
         title = "accuracy loss" if task is None else f"accuracy loss on {task}"
 
-        def nearest(task: str | None = task, without: Terms = without) -> tuple[Terms, str] | None:
+        def nearest(
+            task: str | None = task, limit: float = limit, without: Terms = without
+        ) -> tuple[Terms, str, float] | None:
             plans = feasible_plans(evaluation, without)
             keep = np.flatnonzero(meets_totals(evaluation, plans, without))
             if not len(keep):
@@ -279,7 +240,11 @@ def _accuracy_questions(evaluation: Evaluation, terms: Terms) -> Iterator[Questi
             ]
             least = float(np.array(needed)[evaluation.engines.treatment[plans.engine[keep]]].min())
             rounded = ceil(least * 1e4 + 1e-6) / 1e4 + (0.0 if confidence is None else 1e-4)
-            return terms.with_loss(task, rounded), format_ratio(rounded)
+            return (
+                terms.with_loss(task, rounded),
+                format_ratio(rounded),
+                looser(rounded, limit, unit=SMALLEST_LOSS_RATIO),
+            )
 
         yield Question(
             "max_accuracy_loss" if task is None else f"max_accuracy_loss {task}",
@@ -288,6 +253,16 @@ def _accuracy_questions(evaluation: Evaluation, terms: Terms) -> Iterator[Questi
             without,
             nearest,
         )
+
+
+def looser(nearest: float, given: float, *, unit: float) -> float:
+    """Return how much looser a value is than what was given, as a share of it, at least of a smallest unit.
+
+    Example:
+        >>> looser(1.2, 1.0, unit=0.1), looser(0.02, 0.0, unit=0.001)
+        (0.19999999999999996, 20.0)
+    """
+    return (nearest - given) / max(given, unit)
 
 
 def _rounded_up(value: float, *, digits: int) -> float:

@@ -12,7 +12,7 @@ from advisor.explanation import P90_Z, chosen_options
 from advisor.formulation import load_of_a_replica, machine_of
 from advisor.measuring import accuracy_command, accuracy_record, harness, speed_command
 from advisor.recommendation import NextMeasurement
-from advisor.units import format_ratio, format_usd
+from advisor.units import format_probability, format_ratio, format_usd
 from advisor.worth import (
     ASSUMED_BASELINE,
     LEAST_USD_PER_MONTH,
@@ -112,11 +112,11 @@ def _accuracy_why(
     limit = f"{format_ratio(limit_ratio)} on {task}"
     if worth.plans is decision.plans:
         return (
-            f"{what} loses more than {limit} with a probability of {worth.probability:.0%}; the best plan without it costs "
+            f"{what} loses more than {limit} with a probability of {format_probability(worth.probability)}; the best plan without it costs "
             f"{format_usd(bad - good)}/month more."
         )
     return (
-        f"{what} is left out because of its published losses, but keeps {limit} with a probability of {worth.probability:.0%}; "
+        f"{what} is left out because of its published losses, but keeps {limit} with a probability of {format_probability(worth.probability)}; "
         f"then the plan costs {format_usd(bad - good)}/month less."
     )
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from advisor.conflict import meets_totals
 from advisor.errors import InputError
@@ -11,6 +14,9 @@ from advisor.formulation import Formulation, formulate
 from advisor.preparation import Prepared
 from advisor.solver import Result, SolverSettings, SolverUnavailable, solve
 from advisor.terms import Terms
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def solved(
@@ -24,14 +30,27 @@ def solved(
     if not all(len(one.plans) for one in services):
         return None, None
     first = services[0]
-    alone = len(services) == 1 and first.mixed is None
-    if alone and not meets_totals(first.evaluation, first.plans, terms).any():
-        return None, None
-    formulation = formulate([one.case for one in services], terms)
+    if len(services) > 1 or first.mixed is not None:
+        formulation = formulate([one.case for one in services], terms)
+    else:
+        within = np.flatnonzero(meets_totals(first.evaluation, first.plans, terms))
+        if not len(within):
+            return None, None
+        formulation = _of_some(first, within, terms)
     try:
         return formulation, solve(formulation.program, settings)
     except SolverUnavailable as error:
         raise InputError(f"solver: {error}") from error
+
+
+def _of_some(one: Prepared, within: NDArray[np.int64], terms: Terms) -> Formulation:
+    """Return the program of one service with some of its candidates, named by their positions among all of them.
+
+    Those beyond a quota must go before the program's columns are thinned out, where a cheaper one replaces a dearer.
+    """
+    case = replace(one.case, plans=one.plans.take(within))
+    found = formulate([case], terms)
+    return replace(found, candidate={name: int(within[at]) for name, at in found.candidate.items()})
 
 
 @dataclass(frozen=True, slots=True)

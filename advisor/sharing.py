@@ -6,19 +6,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from advisor.conflict import explain_conflict
+from advisor.conflict import looser
 from advisor.evaluation import Evaluation
 from advisor.explanation import bill_of, latencies, latency_checks, service_plan
 from advisor.formulation import Case, formulate
 from advisor.plans import Plans
 from advisor.preparation import Prepared
-from advisor.recommendation import Bill, Conflict, Repair, ServicePlan
+from advisor.recommendation import Bill, Conflict, Miss, NearestPlan, Repair, ServicePlan
+from advisor.repairs import explain_conflict, repaired
 from advisor.requirements import Requirements
 from advisor.solver import Repair as ProgramRepair
 from advisor.solver import Result, SolverSettings, solve
 from advisor.solver import conflict as program_conflict
 from advisor.terms import Terms
 from advisor.units import format_usd
+
+_TITLES = {"cost": "budget a month", "one-time": "one-time budget", "carbon": "carbon a month"}
 
 
 def shared_terms(requirements: Requirements, objective: tuple[str, ...]) -> Terms:
@@ -121,7 +124,34 @@ def explain_shared_conflict(services: Sequence[Prepared], terms: Terms) -> Confl
         return Conflict(requirements=(), repairs=(), text="the services cannot be planned for together")
     together = tuple(_named(requirement.name, requirement.bound) for requirement in found.together)
     text = f"no plan for all {len(services)} services keeps {' and '.join(together)}"
-    return Conflict(requirements=together, repairs=tuple(map(_repair, found.repairs)), text=text)
+    return Conflict(
+        requirements=together,
+        repairs=tuple(map(_repair, found.repairs)),
+        text=text,
+        best=None if found.joint is None else _nearest(found.joint),
+    )
+
+
+def _nearest(joint: ProgramRepair) -> NearestPlan:
+    """Return the plan of the smallest total change of several bounds."""
+    misses = tuple(
+        Miss(
+            requirement=one.name.replace("quota of ", "quota "),
+            limit=_amount(one.name, one.bound),
+            reached=_amount(one.name, nearest),
+        )
+        for one, nearest in zip(joint.requirements, joint.nearest, strict=True)
+    )
+    cost = joint.solution.cost_usd_per_month
+    missed = "; ".join(f"{one.requirement} {one.reached} instead of {one.limit}" for one in misses)
+    return NearestPlan(
+        instance_type="",
+        instances_peak=0,
+        choices=(),
+        cost_usd_per_month=cost,
+        misses=misses,
+        text=f"nearest: a plan for {format_usd(cost)}/month, with {missed}",
+    )
 
 
 def _repair(found: ProgramRepair) -> Repair:
@@ -133,13 +163,18 @@ def _repair(found: ProgramRepair) -> Repair:
         nearest=_amount(requirement.name, nearest),
         cost_usd_per_month=cost,
         instance_type="",
-        text=f"{_named(requirement.name, requirement.bound)} -> {_amount(requirement.name, nearest)}: {format_usd(cost)}/month",
+        loosened_ratio=looser(nearest, requirement.bound, unit=1.0),
+        text=f"{_repaired(requirement.name, requirement.bound, nearest)}: {format_usd(cost)}/month",
     )
 
 
+def _repaired(name: str, bound: float, nearest: float) -> str:
+    given, works = _amount(name, bound), _amount(name, nearest)
+    return repaired(name.replace("quota of ", "quota "), _TITLES.get(name, name), given, works)
+
+
 def _named(name: str, bound: float) -> str:
-    titles = {"cost": "budget a month", "one-time": "one-time budget", "carbon": "carbon a month"}
-    return f"{titles.get(name, name)} {_amount(name, bound)}"
+    return f"{_TITLES.get(name, name)} {_amount(name, bound)}"
 
 
 def _amount(name: str, bound: float) -> str:

@@ -311,6 +311,18 @@ def format_ratio(ratio: float) -> str:
     return f"{_digits(100 * ratio)}%"
 
 
+def format_probability(ratio: float) -> str:
+    """Return a probability in whole percents, never claiming certainty that a sample cannot give.
+
+    Example:
+        >>> [format_probability(x) for x in (0.934, 0.999, 1.0, 0.001)]
+        ['93%', 'over 99%', 'over 99%', 'under 1%']
+    """
+    if ratio > 0.99:
+        return "over 99%"
+    return "under 1%" if ratio < 0.01 else f"{100.0 * ratio:.0f}%"
+
+
 def format_bytes(size_bytes: float) -> str:
     """Return a size in binary units, to three digits.
 

@@ -140,6 +140,8 @@ class TestPlan:
         found = recommend(services, Requirements(max_accuracy_loss="1%", budget="$10/month"))
         assert "infeasible" == found.status
         assert found.conflict is not None
+        assert found.conflict.best is not None
+        assert ["cost"] == [miss.requirement for miss in found.conflict.best.misses]
         (repair,) = found.conflict.repairs
         rounded_up = Requirements(
             max_accuracy_loss="1%", budget_usd_per_month=repair.cost_usd_per_month + 0.01

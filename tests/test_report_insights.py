@@ -64,7 +64,8 @@ def lines_of(text: str) -> str:
         r"</?(tr|p|h\d|li|dt|dd|caption|svg|desc|title|pre|summary|div|figcaption)\b[^>]*>", "\n", body
     )
     lines = (unescape(re.sub(r"<[^>]*>", "", line)) for line in body.split("\n"))
-    return "".join(f"{' '.join(line.split())}\n" for line in lines if line.strip())
+    text = "".join(f"{' '.join(line.split())}\n" for line in lines if line.strip())
+    return re.sub(r"(?<=^Computed with\n).*", "[versions]", text, flags=re.MULTILINE)
 
 
 # --- what it says ---------------------------------------------------------------------------------

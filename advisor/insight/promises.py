@@ -24,6 +24,8 @@ HALVINGS = 5
 HEADROOMS = (0.0, 0.01, 0.05, 0.10, 0.15, 0.20, 0.30, 0.50)
 CARBON_CUTS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 TON_KG = 1000.0
+LEAST_CARBON_KG = 100.0
+"""Emissions a month below which a price for the ton would be that of a cut nobody can make: assumed."""
 CHANGE = 1e-6
 """Relative changes of the cost below this are no change."""
 
@@ -153,6 +155,8 @@ def _priced(space: Space, promise: _Promise) -> PromisePrice:
     tighter = _next(promise, costs, base, range(at - 1, -1, -1))
     looser = _next(promise, costs, base, range(at + 1, len(costs)))
     one_tighter, one_looser = _one_step(promise, costs, at, base, tighter)
+    is_priced = promise.requirement != "carbon" or promise.value >= LEAST_CARBON_KG
+    text = _text(promise, one_tighter, one_looser, tighter, looser) if is_priced else _too_little(promise)
     return PromisePrice(
         requirement=promise.requirement,
         title=promise.title,
@@ -160,13 +164,19 @@ def _priced(space: Space, promise: _Promise) -> PromisePrice:
         step_text=promise.step_text,
         unit=promise.unit,
         value=promise.value,
-        tighter_usd_per_month=one_tighter,
+        tighter_usd_per_month=one_tighter if is_priced else None,
         looser_usd_per_month=one_looser,
         next_tighter=tighter,
         next_looser=looser,
         points=points,
-        text=_text(promise, one_tighter, one_looser, tighter, looser),
+        text=text,
+        is_priced=is_priced,
     )
+
+
+def _too_little(promise: _Promise) -> str:
+    tons = promise.value * 12.0 / TON_KG
+    return f"Not worth pricing: the service emits {tons:.2g} t of CO2e a year."
 
 
 def _monotone(costs: Sequence[float | None]) -> list[float | None]:

@@ -9,7 +9,7 @@ import numpy as np
 from advisor.insight.frontier import latency_title
 from advisor.insight.space import MACHINE, admissible
 from advisor.latency import metric_and_statistic
-from advisor.units import format_ratio, format_seconds
+from advisor.units import format_probability, format_ratio, format_seconds
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -89,7 +89,7 @@ def _loses_too_much(space: Space, engines: NDArray[np.bool_]) -> str:
             likeliest = max((loss.probability_at_most(limit) for loss in mine), default=0.0)
             if likeliest < terms.confidence:
                 asked = f"{terms.confidence:.0%} is asked for"
-                worst = f"it keeps the accuracy limit{on} with a probability of {likeliest:.0%}; {asked}"
+                worst = f"it keeps the accuracy limit{on} with a probability of {format_probability(likeliest)}; {asked}"
             continue
         least = min((loss.expected_ratio for loss in mine), default=1.0)
         if least > limit:

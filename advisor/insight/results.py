@@ -176,6 +176,8 @@ class PromisePrice(_Result):
     points: tuple[PromisePoint, ...]
     """The tightest first."""
     text: str
+    is_priced: bool = True
+    """False where so little is at stake that a price for one step of it means nothing."""
 
 
 class Outcome(_Result):

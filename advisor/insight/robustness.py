@@ -12,7 +12,7 @@ from advisor.insight.draws import COUNT, PRICE_P90_RATIO, TRAFFIC_P90_RATIO, dra
 from advisor.insight.frontier import latency_title
 from advisor.insight.results import LimitProbability, Robustness, RobustPlan
 from advisor.insight.trials import trials
-from advisor.units import format_usd
+from advisor.units import format_probability, format_usd
 
 if TYPE_CHECKING:
     from advisor.baseline import Today
@@ -131,21 +131,23 @@ def _verdict(
     confidence: float,
 ) -> tuple[Literal["act", "measure first", "hold"], str]:
     mine = plans[0]
-    sure = f"every limit holds with {mine.all_limits_probability:.0%} probability"
+    sure = f"every limit holds with {format_probability(mine.all_limits_probability)} probability"
     chances = [mine.all_limits_probability]
     if saved is not None:
         if saved <= 0.0 or mine.saving_probability < 0.5:
             return "hold", (
                 f"it is expected to save {format_usd(saved)}/month and is cheaper than today with a probability of "
-                f"{mine.saving_probability:.0%} only"
+                f"{format_probability(mine.saving_probability)} only"
             )
-        sure += f", and it saves with {mine.saving_probability:.0%}"
+        sure += f", and it saves with {format_probability(mine.saving_probability)}"
         chances.append(mine.saving_probability)
     if min(chances) >= confidence:
         return "act", f"{sure}, at least the {confidence:.0%} asked for"
     doubt = min(limits, key=lambda limit: limit.probability, default=None)
     measured = (
-        "" if doubt is None else f"; measure {_title(doubt.requirement)} first ({doubt.probability:.0%})"
+        ""
+        if doubt is None
+        else f"; measure {_title(doubt.requirement)} first ({format_probability(doubt.probability)})"
     )
     return "measure first", f"{sure}, and {confidence:.0%} is asked for{measured}{_safer(plans)}"
 
@@ -155,7 +157,7 @@ def _safer(plans: tuple[RobustPlan, ...]) -> str:
     if robust.is_recommended:
         return ""
     extra = format_usd(robust.plan.cost_usd_per_month - plans[0].plan.cost_usd_per_month)
-    return f"; the robust choice keeps every limit with {robust.all_limits_probability:.0%} for {extra}/month more"
+    return f"; the robust choice keeps every limit with {format_probability(robust.all_limits_probability)} for {extra}/month more"
 
 
 def _title(requirement: str) -> str:

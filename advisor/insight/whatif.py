@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from advisor.baseline import today_in
-from advisor.conflict import explain_conflict
 from advisor.errors import UnknownName
 from advisor.insight.briefs import briefs
 from advisor.insight.circumstances import carried
@@ -19,6 +18,7 @@ from advisor.insight.sensitivity import kind
 from advisor.insight.space import admissible
 from advisor.planning import chosen
 from advisor.plans import Plans, feasible_plans, plans_at
+from advisor.repairs import explain_conflict
 from advisor.scenario import ALL, Scenario
 from advisor.sharing import explain_shared_conflict, shared_terms
 from advisor.terms import Terms, resolve

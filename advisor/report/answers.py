@@ -22,13 +22,12 @@ from advisor.report.words import (
     monthly,
     months,
     plainly,
-    probability,
     requirement_name,
     sentence,
     share,
     signed,
 )
-from advisor.units import format_usd
+from advisor.units import format_probability, format_usd
 
 if TYPE_CHECKING:
     from advisor.insight.outcomes import (
@@ -146,7 +145,8 @@ def _consequences(found: WhatIf) -> Iterator[Chapter]:
     for one in found.scenarios:
         if one.conflict is not None:
             repairs = tuple(sentence(repair.text) for repair in one.conflict.repairs)
-            blocks = (f"{sentence(one.conflict.text)}.", *((Lines(repairs),) if repairs else ()))
+            best = (f"{sentence(one.conflict.best.text)}.",) if one.conflict.best else ()
+            blocks = (f"{sentence(one.conflict.text)}.", *((Lines(repairs),) if repairs else ()), *best)
             yield Chapter(f"{capital(plainly(one.name))}: nothing fits", blocks)
         elif one.changes_plan:
             lines = tuple(
@@ -206,7 +206,7 @@ def _amount(value: float | str | None, unit: str) -> str:
         "USD/month": format_usd,
         "USD": format_usd,
         "ratio": share,
-        "probability": probability,
+        "probability": format_probability,
         "s": duration,
         "kg/month": carbon,
         "months": months,

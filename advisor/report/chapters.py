@@ -25,13 +25,14 @@ from advisor.report.words import (
     gap,
     hourly,
     listed,
+    machines,
     monthly,
-    probability,
     requirement_name,
     share,
     signed,
+    uncapital,
 )
-from advisor.units import format_usd
+from advisor.units import format_probability, format_usd
 
 _PART_CLASSES = {
     "on-demand": "part-demand",
@@ -128,7 +129,7 @@ def alternatives(recommendation: Recommendation) -> tuple[AlternativeRow, ...]:
             extra=signed(a.extra_usd_per_month),
             one_time=format_usd(a.one_time_usd),
             loss=share(a.loss_expected_ratio),
-            kept=NOT_KNOWN if a.probability_kept is None else probability(a.probability_kept),
+            kept=NOT_KNOWN if a.probability_kept is None else format_probability(a.probability_kept),
         )
         for a in recommendation.alternatives
     )
@@ -157,6 +158,23 @@ def repairs(recommendation: Recommendation) -> tuple[RepairRow, ...]:
             machine=clean(r.instance_type),
         )
         for r in found
+    )
+
+
+def nearest_plan(recommendation: Recommendation) -> tuple[str, ...]:
+    """Return the best plan found where nothing fits, in sentences; none where there is none to show."""
+    best = recommendation.conflict.best if recommendation.conflict else None
+    if best is None:
+        return ()
+    missed = [
+        f"{uncapital(requirement_name(one.requirement))} {clean(one.reached)} instead of {clean(one.limit)}"
+        for one in best.misses
+    ]
+    where = machines(best.instances_peak, best.instance_type) if best.instance_type else "A plan"
+    changes = f"With {', '.join(clean(text) for text in best.choices)}. " if best.choices else ""
+    return (
+        f"{where} for {monthly(best.cost_usd_per_month)}: {listed(missed, most=len(missed))}.",
+        f"{changes}Every other requirement is kept.",
     )
 
 

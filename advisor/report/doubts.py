@@ -18,11 +18,10 @@ from advisor.report.words import (
     monthly,
     pasted,
     plainly,
-    probability,
     sentence,
     share,
 )
-from advisor.units import format_usd
+from advisor.units import format_probability, format_usd
 
 if TYPE_CHECKING:
     from advisor.insight.results import Insights, Outcome, PlanBrief, Robustness, RobustPlan
@@ -39,7 +38,7 @@ def measurement(next_one: NextMeasurement | None) -> Measurement | None:
         subject=clean(next_one.subject),
         why=plainly(next_one.why),
         value=monthly(next_one.value_usd_per_month),
-        chance=probability(next_one.probability_changes_plan),
+        chance=format_probability(next_one.probability_changes_plan),
         samples="" if next_one.samples is None else f"about {counted(next_one.samples, 'question')}",
         command=pasted(next_one.command),
         record=pasted(next_one.record),
@@ -55,7 +54,7 @@ def certainty(insights: Insights) -> Figure | None:
     sure = robust.all_limits_probability >= robust.confidence
     return Figure(
         "All limits hold",
-        probability(robust.all_limits_probability),
+        format_probability(robust.all_limits_probability),
         "with accuracy, speed, traffic and prices uncertain at once",
         "good" if sure else "warn",
     )
@@ -130,10 +129,10 @@ def _robust(found: RobustPlan, recommended: PlanBrief) -> RobustRow:
         plan=differs(found.plan, recommended),
         notes=capital(", ".join(notes)),
         cost=format_usd(found.plan.cost_usd_per_month),
-        all_hold=probability(found.all_limits_probability),
+        all_hold=format_probability(found.all_limits_probability),
         expected=format_usd(found.expected_usd_per_month),
         regret=format_usd(found.expected_regret_usd_per_month),
-        saves=probability(found.saving_probability),
+        saves=format_probability(found.saving_probability),
     )
 
 

@@ -19,13 +19,12 @@ from advisor.report.words import (
     listed,
     machines,
     plainly,
-    probability,
     requirement_name,
     sentence,
     share,
     signed,
 )
-from advisor.units import format_usd
+from advisor.units import format_probability, format_usd
 
 if TYPE_CHECKING:
     from advisor.insight.results import Attribution, Insights, NearOptimal, OptionCost, StrategyReason
@@ -57,7 +56,7 @@ def insight_view(recommendation: Recommendation, insights: Insights, refs: Refer
         tornado=tornado(insights),
         factors=factors(insights),
         holds=tuple(
-            (requirement_name(one.requirement), probability(one.probability)) for one in robust.limits
+            (requirement_name(one.requirement), format_probability(one.probability)) for one in robust.limits
         )
         if robust
         else (),
@@ -75,7 +74,7 @@ def _near(near: NearOptimal) -> NearRow:
         extra=f"{signed(near.extra_usd_per_month)} ({share(near.extra_ratio)})",
         one_time=format_usd(plan.one_time_usd),
         loss=share(plan.loss_expected_ratio),
-        kept=NOT_KNOWN if plan.probability_kept is None else probability(plan.probability_kept),
+        kept=NOT_KNOWN if plan.probability_kept is None else format_probability(plan.probability_kept),
     )
 
 

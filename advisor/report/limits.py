@@ -230,6 +230,14 @@ def _point(found: Breakpoint | None, unit: str) -> str:
     return f"{limit_value(found.value, unit)}: {signed(found.change_usd_per_month)}"
 
 
+def _tighter(price: PromisePrice) -> str:
+    if not price.is_priced:
+        return "not worth pricing"
+    return (
+        "cannot be promised" if price.tighter_usd_per_month is None else signed(price.tighter_usd_per_month)
+    )
+
+
 def promise_rows(promises: Sequence[PromisePrice]) -> tuple[PromiseRow, ...]:
     """Return what one step more or less of each promise costs."""
     return tuple(
@@ -239,9 +247,7 @@ def promise_rows(promises: Sequence[PromisePrice]) -> tuple[PromiseRow, ...]:
             else requirement_name(price.requirement),
             now=limit_value(price.value, price.unit),
             step=plainly(price.step_text),
-            tighter="cannot be promised"
-            if price.tighter_usd_per_month is None
-            else f"{signed(price.tighter_usd_per_month)}",
+            tighter=_tighter(price),
             looser=signed(price.looser_usd_per_month),
             next_tighter=_point(price.next_tighter, price.unit),
             next_looser=NOT_KNOWN

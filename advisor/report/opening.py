@@ -22,13 +22,12 @@ from advisor.report.words import (
     machines,
     monthly,
     months,
-    probability,
     readable_unit,
     requirement_name,
     share,
     uncapital,
 )
-from advisor.units import format_usd
+from advisor.units import format_probability, format_usd
 
 MONTHS_PER_YEAR = 12
 MONDAY = 3
@@ -229,7 +228,9 @@ def _accuracy(loss: AccuracyLoss) -> Figure:
             value,
             f"expected; 1 in 10 outcomes is above {share(loss.p90_ratio)}; no limit was given",
         )
-    promise = f"expected; {probability(loss.probability_kept)} sure to stay within {share(loss.limit_ratio)}"
+    promise = (
+        f"expected; {format_probability(loss.probability_kept)} sure to stay within {share(loss.limit_ratio)}"
+    )
     return Figure("Accuracy", value, promise, "good" if loss.probability_kept >= _LIKELY else "warn")
 
 

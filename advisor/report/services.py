@@ -18,11 +18,10 @@ from advisor.report.words import (
     latency_name,
     machines,
     pasted,
-    probability,
     rate,
     share,
 )
-from advisor.units import format_bytes
+from advisor.units import format_bytes, format_probability
 
 BASES = {
     "lossless": "no change alters what the model answers",
@@ -98,7 +97,7 @@ def _loss_rows(loss: AccuracyLoss) -> tuple[tuple[str, str], ...]:
     if loss.limit_ratio is not None:
         rows.append(("Limit", share(loss.limit_ratio)))
     if loss.probability_kept is not None:
-        rows.append(("Probability of staying within it", probability(loss.probability_kept)))
+        rows.append(("Probability of staying within it", format_probability(loss.probability_kept)))
     return (*rows, ("Basis", BASES.get(loss.basis, clean(loss.basis))))
 
 
@@ -108,7 +107,7 @@ def _slices(loss: AccuracyLoss) -> tuple[tuple[str, str, str, str], ...]:
             capital(name),
             share(one.expected_ratio),
             NOT_KNOWN if one.limit_ratio is None else share(one.limit_ratio),
-            NOT_KNOWN if one.probability_kept is None else probability(one.probability_kept),
+            NOT_KNOWN if one.probability_kept is None else format_probability(one.probability_kept),
         )
         for name, one in loss.slices.items()
         if name or len(loss.slices) > 1

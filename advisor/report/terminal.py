@@ -79,8 +79,8 @@ def _parts(view: View, width: int) -> Iterator[RenderableType]:
 
 
 def _first(view: View) -> Iterator[RenderableType]:
-    if view.repairs:
-        yield from _section("The nearest that works", _repairs(view))
+    if view.repairs or view.nearest:
+        yield from _way_out(view)
     elif view.monday:
         if view.before:
             yield from _section("Before you decide", _before(view.before))
@@ -102,6 +102,13 @@ def _decision(view: View) -> Iterator[RenderableType]:
 
 def _end() -> Iterator[RenderableType]:
     yield Text("\nEvidence, assumptions and charts: add -o report.html", style="dim")
+
+
+def _way_out(view: View) -> Iterator[RenderableType]:
+    if view.repairs:
+        yield from _section("The nearest that works", _repairs(view))
+    if view.nearest:
+        yield from _section("The best plan found", Group(*map(Text, view.nearest)))
 
 
 def _section(title: str, body: RenderableType) -> Iterator[RenderableType]:

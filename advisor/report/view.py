@@ -81,6 +81,8 @@ class View:
     conflict: tuple[str, ...]
     """Requirements that cannot hold together."""
     repairs: tuple[RepairRow, ...]
+    nearest: tuple[str, ...]
+    """The best plan found where nothing fits."""
     exclusions: tuple[ExclusionRow, ...]
     references: tuple[Reference, ...]
     assumptions: tuple[tuple[str, str, str], ...]
@@ -135,6 +137,7 @@ def view(
         money_rows=chapters.money(r, refs),
         conflict=tuple(capital(text) for text in r.conflict.requirements) if r.conflict else (),
         repairs=chapters.repairs(r),
+        nearest=chapters.nearest_plan(r),
         exclusions=chapters.exclusions(r),
         references=refs.listed,
         assumptions=tuple((_given(a.what), clean(a.value), clean(a.why)) for a in r.assumptions),

@@ -129,18 +129,6 @@ def gap(ratio: float) -> str:
     return share(0.0 if abs(ratio) < 1e-9 else ratio)
 
 
-def probability(ratio: float) -> str:
-    """Return a probability in whole percents, never claiming certainty that a sample cannot give.
-
-    Example:
-        >>> [probability(x) for x in (0.934, 0.999, 1.0, 0.001)]
-        ['93%', 'over 99%', 'over 99%', 'under 1%']
-    """
-    if ratio > 0.99:
-        return "over 99%"
-    return "under 1%" if ratio < 0.01 else f"{100.0 * ratio:.0f}%"
-
-
 def change(before: float, after: float) -> str:
     """Return how much more or less `after` is than `before`.
 

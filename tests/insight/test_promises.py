@@ -44,6 +44,14 @@ class TestEveryExample:
         carbon = next(p for p in found(name).promises if p.requirement == "carbon")
         if carbon.next_tighter is None or carbon.next_tighter.cost_usd_per_month is None:
             pytest.skip("no plan within the limits emits less")
+        assert carbon.is_priced == (carbon.value >= 100.0)
+        if not carbon.is_priced:
+            tons = f"{carbon.value * 12.0 / 1000.0:.2g} t of CO2e a year"
+            assert (None, f"Not worth pricing: the service emits {tons}.") == (
+                carbon.tighter_usd_per_month,
+                carbon.text,
+            )
+            return
         saved_kg = carbon.value - carbon.next_tighter.value
         expected = (carbon.next_tighter.cost_usd_per_month - case(name).cost) / saved_kg * 1000.0
         assert expected == pytest.approx(carbon.tighter_usd_per_month)
