@@ -10,9 +10,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+AXE_PACKAGES = ("axe_playwright_python", "axe_core_python")
+"""Packages that carry axe-core (MPL-2.0), the newer first; the second one is in the extra `test`."""
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 FLAGS = (
     "--headless",
@@ -35,6 +38,14 @@ def executable() -> str | None:
     return os.environ.get("ADVISOR_CHROMIUM") or next(
         (path for name in NAMES if (path := shutil.which(name))), None
     )
+
+
+def axe() -> Path | None:
+    """The script of axe-core: of the environment variable AXE_CORE, else of an installed package."""
+    named = os.environ.get("AXE_CORE", "")
+    folders = [spec.submodule_search_locations for name in AXE_PACKAGES if (spec := find_spec(name))]
+    places = [Path(folder) / "axe.min.js" for found in folders for folder in found or ()]
+    return next((path for path in (Path(named), *places) if path.is_file()), None)
 
 
 @dataclass

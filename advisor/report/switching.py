@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from advisor.recommendation import Recommendation
 from advisor.report.rows import Chapter
-from advisor.report.words import capital, clean, listed, monthly, plainly, probability, share
+from advisor.report.words import capital, clean, listed, monthly, plainly, share
 from advisor.switch import Difference, ServiceSwitch, Switch
-from advisor.units import format_usd
+from advisor.units import format_probability, format_usd
 
 _ACTIONS = {"keep": "Keep", "change": "Change", "new": "New", "replace": "Replace"}
 _NAMES = {"machine": "Machine", "machines": "Machines, busiest hour", "purchase": "Bought"}
@@ -36,7 +36,7 @@ def _lead(switch: Switch) -> list[str]:
     spread = (
         f"{format_usd(switch.switching_usd)} to switch, spread over {switch.horizon_months:g} months; "
         f"{share(switch.tolerance_ratio)} of the bill that is not worth a change; and what other engines would cost "
-        f"more where they are slower than predicted, so that the saving is {probability(switch.sure_ratio)} sure"
+        f"more where they are slower than predicted, so that the saving is {format_probability(switch.sure_ratio)} sure"
     )
     if switch.action == "change" and switch.saving_usd_per_month > 0.0:
         return [f"Changing it saves {saves}. It pays from {needed} on: {spread}."]
