@@ -29,6 +29,16 @@ if TYPE_CHECKING:
     from advisor.strategy import Option
     from advisor.terms import Terms
 
+_SPEEDS = (
+    "decode_steps_ratio",
+    "prefill_ratio",
+    "exit_depth_ratio",
+    "compute_ratio",
+    "latency_ratio",
+    "throughput_ratio",
+)
+"""What options do to speed beside number format and batching; a calibration is of an engine without it."""
+
 
 def next_measurement(
     evaluation: Evaluation, terms: Terms, plans: Plans, position: int
@@ -167,7 +177,7 @@ def _of_speed(decision: Decision, worth: Worth) -> NextMeasurement:
             arrival_cv=float(arrival_cv[0]),
             accelerators=int(evaluation.serving.replica.accelerators[row]),
         ),
-        record=_speed_record(decision, row),
+        record=_speed_record(decision, row) + _calibrating(decision, chosen, machine.accelerator.id, row),
     )
 
 
@@ -192,6 +202,22 @@ def _factor(decision: Decision, row: int) -> float:
     sigma = decision.evaluation.serving.replica.log_sigma
     limited = decision.terms.latency_limits or sigma
     return exp(P90_Z * max(float(sigma[key][row]) for key in limited))
+
+
+def _calibrating(
+    decision: Decision, chosen: tuple[tuple[str, Option], ...], accelerator: str, row: int
+) -> str:
+    """Return how to learn from the result; nothing where options do work that a calibration does not know."""
+    workload = decision.evaluation.workload
+    plain = all(getattr(option.deltas, name) == 1.0 for _, option in chosen for name in _SPEEDS)
+    if workload.model.family != "decoder" or not plain:
+        return ""
+    precision = next((option.deltas.precision for _, option in chosen if option.deltas.precision), None)
+    size = int(decision.evaluation.serving.replica.accelerators[row])
+    return (
+        f" Or let the predictions learn from it: advisor calibrate RESULT.json --workload advisor.yaml --accelerator {accelerator} "
+        f"--precision {precision or workload.serving.precision} --tensor-parallel {size} -o calibration.yaml."
+    )
 
 
 def _speed_record(decision: Decision, row: int) -> str:

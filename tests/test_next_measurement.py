@@ -142,6 +142,16 @@ class TestSpeed:
         assert "speed" == measurement.kind
         assert f"a factor of {np.exp(P90_Z * widest):.2f} in 8 of 10 cases" in measurement.why
 
+    def test_the_result_of_a_plain_engine_is_for_calibrate_and_that_of_speculation_is_not(self) -> None:
+        plain, speculating = (
+            recommend("large-llm", Requirements(max_accuracy_loss="2%", without=without)).next_measurement
+            for without in (("adaptive_inference", "quantization", "pruning", "batching"), ())
+        )
+        assert speculating is not None
+        assert "advisor calibrate" not in speculating.record
+        assert plain is not None
+        assert "--accelerator h100-sxm --precision bf16 --tensor-parallel" in plain.record
+
 
 class TestCommands:
     def test_an_evaluation_runs_both_models_on_the_same_tasks_and_keeps_the_answers(

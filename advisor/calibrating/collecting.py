@@ -48,7 +48,8 @@ class Observation:
     target: str
     measured: float
     """Logarithm."""
-    log_sigma: float
+    spread: Spread
+    """Of the value."""
     spreads: tuple[Spread, ...]
     """Of the kinds of time that the factors scale."""
     condition: tuple[float | str, ...]
@@ -94,7 +95,7 @@ def _columns(found: Sequence[Observation]) -> dict[str, Any]:
     return {
         "rows": np.array([one.row for one in found], dtype=np.int64),
         "measured": np.array([one.measured for one in found]),
-        "log_sigma": np.array([one.log_sigma for one in found]),
+        "log_sigma": np.array([one.spread.single for one in found]),
         "targets": tuple(one.target for one in found),
         "runs": tuple(one.run for one in found),
     }
@@ -169,10 +170,10 @@ class _Decoder:
         token, first = (decoder_spread(self.found, target) for target in ("tpot", "ttft"))
         return token, token, first, first
 
-    def log_sigma(self, target: str) -> float:
+    def spread(self, target: str) -> Spread:
         if self.kind == "load":
             return load_spread(self.found, target)
-        return self.spreads[2 if target == "ttft_ms" else 0].single
+        return self.spreads[2 if target == "ttft_ms" else 0]
 
     @property
     def accelerators(self) -> int:
@@ -197,9 +198,9 @@ class _Pass:
     def spreads(self) -> tuple[Spread, ...]:
         return (pass_spread(self.total),) * 2
 
-    def log_sigma(self, target: str) -> float:
+    def spread(self, target: str) -> Spread:
         del target
-        return self.spreads[0].single
+        return self.spreads[0]
 
     @property
     def condition(self) -> tuple[float | str, ...]:
@@ -243,7 +244,7 @@ def _note(
                     place,
                     target,
                     math.log(measured),
-                    engine.log_sigma(target),
+                    engine.spread(target),
                     engine.spreads,
                     (target, *engine.condition),
                     engine.accelerators,

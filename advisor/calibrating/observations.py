@@ -168,10 +168,10 @@ def pass_spread(total: float) -> Spread:
     return Spread(total, total * math.sqrt(_PASS_SHARE))
 
 
-def load_spread(found: Deployment, target: str) -> float:
-    """Return the deviation of a single latency under a rate from a prediction with the right factors."""
+def load_spread(found: Deployment, target: str) -> Spread:
+    """Return how uncertain a latency under a rate is before anything is measured."""
     paced, _ = log_sigmas(found, target.removesuffix("_ms"))
-    return max(paced * math.sqrt(1.0 - _LOAD_SHARE), _LEAST_LOG_SIGMA)
+    return Spread(paced, paced * math.sqrt(_LOAD_SHARE))
 
 
 def joined(parts: Sequence[Observed], log_factors: Array) -> Array:

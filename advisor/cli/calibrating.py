@@ -88,7 +88,8 @@ def calibrate(
     """Learn from own benchmarks how fast your machine is: a few runs move predictions and make them surer.
 
     Which tool wrote a file is detected. The shipped fit is where it starts from, so one run moves a prediction a little, two at
-    different loads say what a step costs and what each sequence adds, and one that cannot be is set aside.
+    different loads say what a step costs and what each sequence adds, and one that cannot be is set aside. Measure without
+    speculative decoding and without shared prompts: what those save is predicted on top.
 
     Examples:
       advisor calibrate low.json high.json --workload advisor.yaml -o calibration.yaml
