@@ -27,6 +27,7 @@ from advisor.report.words import (
     listed,
     machines,
     monthly,
+    plainly,
     requirement_name,
     share,
     signed,
@@ -196,19 +197,17 @@ def exclusions(recommendation: Recommendation) -> tuple[ExclusionRow, ...]:
 
 def sure(recommendation: Recommendation) -> tuple[str, ...]:
     """Return what is proven, what is measured and what is not, in sentences."""
+    notes = tuple(plainly(f"{note.text[:1].upper()}{note.text[1:]}") for note in recommendation.calibrations)
     plan = recommendation.plan
-    if plan is None:
-        return (_proof(recommendation),)
+    if plan is None or all(service.calibration for service in plan.services):
+        return (_proof(recommendation), *notes)
     calibrated = all(service.calibrated for service in plan.services)
-    own = all(service.calibration for service in plan.services)
     speed = (
-        "The speed rests on runs of your own."
-        if own
-        else "The speed is calibrated: this runtime, chip and number format were measured together."
+        "The speed is calibrated: this runtime, chip and number format were measured together."
         if calibrated
         else "The speed is extrapolated: this runtime, chip and number format were not measured together. Measure before you buy."
     )
-    return _proof(recommendation), speed
+    return _proof(recommendation), speed, *notes
 
 
 def _proof(recommendation: Recommendation) -> str:

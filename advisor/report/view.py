@@ -127,7 +127,7 @@ def view(
         services=services(r, refs),
         insight=insight_view(r, insights, refs) if insights else None,
         sure=chapters.sure(r),
-        measured=tuple(plainly(text) for text in (*r.measured, *(note.text for note in r.calibrations))),
+        measured=tuple(plainly(text) for text in r.measured),
         validated=tuple(plainly(text) for text in validated),
         warnings=(*(clean(text) for text in r.warnings), *chapters.old_prices(r)),
         bindings=chapters.bindings(r),
