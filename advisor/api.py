@@ -430,7 +430,8 @@ def _with_plan(
     bought = in_parts(services, chosen)
     at = {one.name: chosen.get(one.name, 0) for one in bought}
     served = tuple(marked(service_of(one, at[one.name]), one.running) for one in bought)
-    plan = _plan(bought, at, with_routers(services, chosen, served), result, baseline)
+    served = with_routers(services, chosen, served)
+    plan = _plan(bought, at, served, result, baseline)
     saved = baseline.cost_usd_per_month - plan.cost_usd_per_month
     first = services[0]
     alone = len(bought) == 1 and not shed

@@ -29,6 +29,7 @@ from advisor.strategy import NONE, Option
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from advisor.accuracy import LossDistribution
     from advisor.catalog import InstanceType
     from advisor.evaluation import Evaluation
     from advisor.evidence import Evidence
@@ -131,6 +132,19 @@ def _task_loss(
     settled = (
         () if limit_ratio is None else evaluation.resolutions(treatment, task=task, limit_ratio=limit_ratio)
     )
+    return task_loss(loss, limit_ratio=limit_ratio, settled=settled)
+
+
+def task_loss(
+    loss: LossDistribution, *, limit_ratio: float | None, settled: Sequence[str] = ()
+) -> AccuracyLoss:
+    """Return a loss against its limit, where there is one.
+
+    Args:
+        loss: Relative loss with its uncertainty.
+        limit_ratio: Largest loss allowed.
+        settled: What a reader must know beside the notes of the loss.
+    """
     return AccuracyLoss(
         expected_ratio=loss.expected_ratio,
         p10_ratio=loss.p10_ratio,

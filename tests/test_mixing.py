@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from itertools import pairwise
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from advisor.checking import check
 from advisor.cli import app
 from advisor.examples import example
 from advisor.mixing import Mixer, best_mix, verify_mix
+from advisor.mixing.accuracy import loss_of
 from advisor.mixing.routing import rule_of
 from advisor.preparation import Prepared, prepared
 from advisor.registry import installed_strategies
@@ -167,6 +169,44 @@ class TestRecommend:
     def test_a_plan_in_service_is_not_mixed(self) -> None:
         with pytest.raises(InputError, match="beside a plan in service"):
             recommend("small-cnn", current="plan.json", mix=2)
+
+
+class TestAccuracy:
+    WORKLOAD: ClassVar = {
+        "name": "assistant",
+        "model": "llama-3.1-8b",
+        "requests": {"input_tokens": {"mean": 1500, "cv": 1.5}, "output_tokens": {"mean": 200, "cv": 1.0}},
+        "traffic": {"requests_per_s": 100},
+        "limits": {"ttft_p99": "3s", "tpot_p99": "60ms"},
+        "serving": {"provider": "aws", "region": "us-east-1", "instance_type": "p5.48xlarge"},
+    }
+
+    def test_the_limit_holds_on_average_over_all_requests(self) -> None:
+        found = recommend(self.WORKLOAD, Requirements(max_accuracy_loss="1%"), mix=2)
+        (note,) = found.mixing
+        losses = [service.accuracy_loss for service in found.require().plan.services]
+        assert note.chosen
+        assert len(losses) == 2
+        assert losses[0] == losses[1] == found.accuracy_loss  # that over all requests
+        assert found.accuracy_loss.expected_ratio <= 0.01
+        assert "all together" in note.text
+        assert any(text.startswith("Over all requests: ") for text in found.accuracy_loss.notes)
+
+    def test_with_a_confidence_each_part_keeps_it(self) -> None:
+        sure = ONE_H100_MACHINE.model_copy(update={"confidence": 0.6})
+        mixer = Mixer(prepared, 2, SolverSettings())
+        one = mixer(example("large-llm"), sure, Catalog.load(), installed_strategies())
+        assert one.mixed is not None
+        for each in one.mixed.parts:
+            engine = each.service.plans.engine[0]
+            treatment = int(each.service.evaluation.engines.treatment[engine])
+            assert each.service.evaluation.kept_promise(treatment, 0.01) >= 0.6
+
+    def test_the_loss_of_a_mix_is_weighed_by_requests(self, service: Prepared) -> None:
+        assert service.mixed is not None
+        weighed = sum(p.share * float(p.service.plans.loss_ratio[0]) for p in service.mixed.parts)
+        assert loss_of(service.mixed).expected_ratio == pytest.approx(weighed)
+        assert service.mixed.loss_ratio == pytest.approx(weighed)
 
 
 class TestVerification:

@@ -5,7 +5,8 @@ alone. That is an estimate: what a machine carries of several sizes together is 
 evaluated again with each part of the traffic as a service of its own, the estimate is corrected by the result, and the
 cheapest exact mix becomes one more candidate of the service in the main program.
 
-Every part keeps every percentile by itself, which is stricter than the limit on the whole. Operating another kind of
+Every part keeps every percentile by itself, which is stricter than the limit on the whole. The limit on accuracy holds
+on average over all requests, so one part may lose more and another less; with a confidence, each part keeps it. Operating another kind of
 machine is work; it is part of the cost of a mix (`ENGINEER_HOURS`, `ENGINEER_HOURS_PER_MONTH`, assumed).
 """
 
@@ -52,7 +53,8 @@ __all__ = [
 
 ROUNDS = 3
 """Most times that a mix is looked for, each time with capacities corrected by the exact ones of the last mix."""
-
+LOSSIER = 2.0
+"""How many times the limit on accuracy a part of the requests may lose, where the average over all keeps it."""
 ESTIMATE_GAP = 1e-3
 """Gap at which the estimate counts as solved: what follows it is exact."""
 
@@ -105,8 +107,14 @@ def best_mix(one: Prepared, settings: SolverSettings, *, most: int) -> Mixed | N
     if not len(one.plans):
         return None
     best = int(np.argmin(one.plans.cost_usd_per_month))
-    found = offer(one, best)
-    mixes = [mixed for count in range(2, most + 1) for mixed in _mixes(one, found, best, settings, count)]
+    average = one.terms.loss_ratio.get(None) is not None and one.terms.confidence is None
+    offers = [offer(one, best, lossier=factor) for factor in ((1.0, LOSSIER) if average else (1.0,))]
+    mixes = [
+        mixed
+        for found in offers
+        for count in range(2, most + 1)
+        for mixed in _mixes(one, found, best, settings, count)
+    ]
     return min(
         mixes,
         key=lambda mixed: (not mixed.within_quotas(one.terms), mixed.cost_usd_per_month),
@@ -128,8 +136,9 @@ def _mixes(one: Prepared, found: Offer, best: int, settings: SolverSettings, mos
             return
         tried.add(str(rule))
         parts = [part(one, found.plans, int(name[1:]), spans) for name, spans in rule.items()]
-        if all(each.kept for each in parts):
-            yield Mixed(tuple(sorted(parts, key=lambda each: each.spans)))
+        mixed = Mixed(tuple(sorted(parts, key=lambda each: each.spans)))
+        if all(each.kept for each in parts) and mixed.keeps_accuracy(one.terms):
+            yield mixed
         mixing = _corrected(mixing, rule, found.spans, parts)
 
 

@@ -44,15 +44,17 @@ class Offer:
     capacity_requests_per_s: NDArray[np.float64]
 
 
-def offer(one: Prepared, best: int) -> Offer:
+def offer(one: Prepared, best: int, *, lossier: float = 1.0) -> Offer:
     """Return the candidates worth mixing: the cheapest for small requests up to some size, for large ones, and for all.
 
     Args:
         one: Service.
         best: Position of its cheapest plan.
+        lossier: How many times the limit on accuracy a candidate may lose, as it serves a part of the requests.
     """
     evaluation, terms = one.evaluation, one.terms
-    keep = evaluation.accepted(terms)
+    limit = terms.loss_ratio.get(None)
+    keep = evaluation.accepted(terms if limit is None else terms.with_loss(None, lossier * limit))
     if terms.max_memory_bytes is not None:
         keep = keep & (evaluation.serving.replica.memory_bytes <= terms.max_memory_bytes)
     rows = np.flatnonzero(keep)
@@ -170,6 +172,7 @@ def mixing_of(one: Prepared, found: Offer, *, most: int, best: int) -> Mixing:
         pools=tuple(pools.values()),
         groups=quota_groups(one.terms, pools),
         most_carriers=most,
+        loss_limit=None if one.terms.confidence is not None else one.terms.loss_ratio.get(None),
         steady=True,
     )
 

@@ -123,6 +123,11 @@ class Mixed:
             first = False
         return tuple(found)
 
+    def keeps_accuracy(self, terms: Terms) -> bool:
+        """Return whether the expected loss over all requests is within its limit."""
+        limit = terms.loss_ratio.get(None)
+        return limit is None or terms.confidence is not None or self.loss_ratio <= limit + 1e-12
+
     def within_quotas(self, terms: Terms) -> bool:
         """Return whether no more machines of a type are used at a time than its quota."""
         extra = self.as_extra()
@@ -177,6 +182,8 @@ def verify_mix(one: Prepared) -> None:
     for each in mixed.parts:
         verify(each.service.evaluation, each.service.plans, 0, each.service.terms, one.strategies)
         _keeps_limits(each)
+    if not mixed.keeps_accuracy(one.terms):
+        raise EvaluationDisagreement.on("the accuracy loss", one.terms.loss_ratio[None], mixed.loss_ratio)
     mean = fsum(each.share * sizes.within(each.spans).mean for each in mixed.parts)
     rate = sum(each.service.evaluation.periods.requests_per_s for each in mixed.parts)
     pairs = {

@@ -33,7 +33,7 @@ def rule_of(mixing: Mixing, mix: Mix, buckets: Sequence[Span]) -> Rule:
     centre = dict(_centres(_numbered(mix), buckets))
     small, large = sorted(used, key=lambda carrier: centre[carrier.name])
     for first, second in ((small, large), (large, small)):
-        share = _threshold(first, second, mix, buckets)
+        share = _threshold(first, second, mix, buckets, loss_limit=mixing.loss_limit)
         if share is not None:
             return {first.name: ((0.0, share),), second.name: ((share, 1.0),)}
     share = fsum(
@@ -42,7 +42,9 @@ def rule_of(mixing: Mixing, mix: Mix, buckets: Sequence[Span]) -> Rule:
     return {small.name: ((0.0, share),), large.name: ((share, 1.0),)}
 
 
-def _threshold(small: Carrier, large: Carrier, mix: Mix, buckets: Sequence[Span]) -> float | None:
+def _threshold(
+    small: Carrier, large: Carrier, mix: Mix, buckets: Sequence[Span], *, loss_limit: float | None
+) -> float | None:
     """Return the share of requests, from the smallest, that one carrier takes so that both carry theirs; `None` if none does.
 
     The middle of the shares that work, so that neither is filled to the brim.
@@ -50,6 +52,9 @@ def _threshold(small: Carrier, large: Carrier, mix: Mix, buckets: Sequence[Span]
     upto = _filled(small, mix, buckets)
     back = _filled(large, mix, [(1.0 - high, 1.0 - low) for low, high in reversed(buckets)], reverse=True)
     low, high = 1.0 - back, upto
+    if loss_limit is not None and small.loss_ratio != large.loss_ratio:
+        even = (loss_limit - large.loss_ratio) / (small.loss_ratio - large.loss_ratio)
+        low, high = (low, min(high, even)) if small.loss_ratio > large.loss_ratio else (max(low, even), high)
     return (low + high) / 2 if 0.0 < (low + high) / 2 < 1.0 and low <= high + 1e-9 else None
 
 

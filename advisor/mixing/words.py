@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from advisor.conflict import meets_totals
 from advisor.formulation import machine_of
+from advisor.mixing.accuracy import accuracy_of
 from advisor.mixing.parts import ENGINEER_HOURS, ENGINEER_HOURS_PER_MONTH, Mixed, Part, effort_usd
 from advisor.recommendation import Assumption, Choice, Mixing, MixPart, ServicePlan
 from advisor.sizes import Sizes
@@ -100,7 +101,7 @@ def _text(
     work = f"{format_usd(effort)}/month of work for a second pool (assumed)"
     if mixed is None:
         return f"No mix of machines was found that is cheaper than {machine} alone, even before {work}."
-    where = routed(one, mixed)
+    where = f"{routed(one, mixed)}{_unevenly(one, mixed)}"
     if saves is None or alone is None:
         end = "No single machine type meets the requirements." if chosen else "It does not meet them either."
         return f"{where}. {end}"
@@ -118,6 +119,18 @@ def _text(
     )
 
 
+def _unevenly(one: Prepared, mixed: Mixed) -> str:
+    """Return which requests lose more than the limit on average over all; empty where none do."""
+    limit = one.terms.loss_ratio.get(None)
+    losses = [(each, float(each.service.plans.loss_ratio[0])) for each in mixed.parts]
+    more = [
+        f"{Sizes.of(one.evaluation.workload).words(each.spans)} lose {format_ratio(loss)}"
+        for each, loss in losses
+        if limit is not None and loss > limit
+    ]
+    return f", where {' and '.join(more)}, all together {format_ratio(mixed.loss_ratio)}" if more else ""
+
+
 def with_routers(
     services: Sequence[Prepared], chosen: Mapping[str, int], served: Sequence[ServicePlan]
 ) -> tuple[ServicePlan, ...]:
@@ -128,17 +141,27 @@ def with_routers(
         chosen: Candidates of those that are not mixed.
         served: What is recommended for each, for each part of one that is mixed.
     """
-    routers: dict[str, tuple[str, Choice | None]] = {}
+    changes: dict[str, dict[str, Any]] = {}
     for one in services:
         if one.name not in chosen and one.mixed is not None:
-            for number, each in enumerate(one.mixed.parts):
-                routers[each.service.name] = (one.name, None if number else _router(one, one.mixed))
-    return tuple(_routed(service, *routers.get(service.name, ("", None))) for service in served)
+            changes |= _changes(one, one.mixed)
+    found = []
+    for service in served:
+        own = changes.get(service.name, {})
+        choices = (*own.get("choices", ()), *service.choices)
+        found.append(service.model_copy(update={**own, "choices": choices}))
+    return tuple(found)
 
 
-def _routed(service: ServicePlan, whole: str, router: Choice | None) -> ServicePlan:
-    choices = (router, *service.choices) if router else service.choices
-    return service.model_copy(update={"part_of": whole, "choices": choices})
+def _changes(one: Prepared, mixed: Mixed) -> dict[str, dict[str, Any]]:
+    """Return what is to be said of each part, by its name; its accuracy is that over all requests."""
+    accuracy = accuracy_of(one, mixed)
+    said = {
+        each.service.name: {"part_of": one.name, "accuracy_loss": accuracy, "choices": ()}
+        for each in mixed.parts
+    }
+    said[mixed.parts[0].service.name]["choices"] = (_router(one, mixed),)
+    return said
 
 
 def _router(one: Prepared, mixed: Mixed) -> Choice:
