@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +30,8 @@ VIEWS = [
     (name, *size) for name in ALL for size in (SIZES if name in {"llm", "full"} else (SIZES[0], SIZES[3]))
 ]
 PRINTED_WIDTH = 680
+MOST_PAGES = 13
+"""Of the built-in language model with everything that is said about it; 23 before the print was made denser."""
 
 
 @pytest.fixture(scope="module")
@@ -198,6 +201,24 @@ def test_the_sliders_begin_at_the_recommended_plan(
     assert text_of(page, "found-plan").startswith("2 × p5.48xlarge: ")
     assert "polite" == page.run("document.querySelector('output.found').ariaLive")
     assert [] == page.said
+
+
+def test_the_whole_report_prints_on_a_dozen_pages(page: chromium.Page, moved: Path) -> None:
+    page.open(moved)
+    printed = base64.b64decode(page.call("Page.printToPDF", preferCSSPageSize=True)["data"])
+    assert 4 < len(re.findall(rb"/Type\s*/Page\b", printed)) <= MOST_PAGES
+
+
+def test_on_paper_no_chart_lies_over_what_follows_it(page: chromium.Page, moved: Path) -> None:
+    page.open(moved, width=PRINTED_WIDTH, media="print")
+    over = """[...document.querySelectorAll('svg[role=img]')].filter(chart => {
+        const room = chart.getBoundingClientRect();
+        return room.width && [...chart.querySelectorAll('*')].some(part => {
+            const box = part.getBoundingClientRect();
+            return box.height && box.bottom > room.bottom + 2;
+        });
+    }).map(chart => chart.id)"""
+    assert [] == page.run(over)
 
 
 @pytest.mark.parametrize(("loss_ratio", "factor"), [(0.0, 1.0), (0.02, 1.0), (0.005, 0.7), (0.05, 2.0)])
