@@ -14,6 +14,7 @@ from advisor.plans import (
     Plans,
     electricity_usd_per_month,
     energy_and_carbon,
+    following_usd_per_month,
     machine_usd_per_month,
     plans_at,
     policies,
@@ -78,20 +79,21 @@ def today_in(evaluation: Evaluation, terms: Terms) -> Today:
 def _counted(evaluation: Evaluation, plan: Plans, instances: float) -> Plans:
     """Return the plan with the machines that the user says there are: all the time, or at most that many."""
     policy = policies(evaluation, evaluation.candidates.blocks[0])[0]
-    count = (
-        np.full_like(plan.instances, instances)
-        if policy.scaling == "static"
-        else np.minimum(plan.instances, instances)
-    )
-    energy, carbon = energy_and_carbon(evaluation, plan.engine, plan.capacity_requests_per_s, count)
+    count = paid = np.full_like(plan.instances, instances)
+    if policy.scaling != "static":
+        count, paid = np.minimum(plan.instances, instances), np.minimum(plan.paid_instances, instances)
+    energy, carbon = energy_and_carbon(evaluation, plan.engine, plan.capacity_requests_per_s, paid)
+    following = following_usd_per_month(evaluation, plan.engine, policy, count, paid)
     return Plans(
         engine=plan.engine,
         policy=plan.policy,
         capacity_requests_per_s=plan.capacity_requests_per_s,
         replicas=count * evaluation.serving.replica.per_instance[0],
         instances=count,
+        paid_instances=paid,
         machine_usd_per_month=machine_usd_per_month(evaluation, plan.engine, policy, count),
-        own_usd_per_month=electricity_usd_per_month(evaluation, plan.engine, energy),
+        following_usd_per_month=following,
+        own_usd_per_month=following + electricity_usd_per_month(evaluation, plan.engine, energy),
         one_time_usd=np.zeros(1),
         loss_ratio=np.zeros(1),
         carbon_kg_per_month=carbon,

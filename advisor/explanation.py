@@ -204,7 +204,10 @@ def _check(
 
 
 def purchase_lines(evaluation: Evaluation, plans: Plans, position: int) -> tuple[PurchaseLine, ...]:
-    """Return the machines of a candidate by the way they are bought, under the cheapest split."""
+    """Return the machines of a candidate by the way they are bought, under the cheapest split.
+
+    Hours on demand are those that are paid for on average; see `advisor.following`.
+    """
     machine, policy = machine_of(evaluation, plans, position), policy_of(evaluation, plans, position)
     ratio = float(evaluation.engines.values["cost_ratio"][plans.engine[position]]) * policy.cost_ratio
     hours = evaluation.periods.hours_per_month
@@ -213,27 +216,27 @@ def purchase_lines(evaluation: Evaluation, plans: Plans, position: int) -> tuple
     reserved, spot = cost.purchases(
         use, hours, prices_of(evaluation, plans.engine[position : position + 1], policy)
     )
-    bought = {
-        "on-demand": np.maximum(use - reserved[:, None] - spot, 0.0)[0],
-        "spot": spot[0],
-        policy.purchase if policy.purchase.startswith("reserved") else "reserved": np.repeat(
-            reserved, len(hours)
-        ),
-    }
+    there = reserved[:, None] + spot
+    on_demand = np.maximum(use - there, 0.0)[0]
+    paid = np.maximum(plans.paid_instances[position] - there[0], 0.0)
+    kept = np.repeat(reserved, len(hours))
+    committed = policy.purchase if policy.purchase.startswith("reserved") else "reserved"
+    bought = {"on-demand": (on_demand, paid), "spot": (spot[0], spot[0]), committed: (kept, kept)}
     return tuple(
-        _line(machine, plan, usd[plan] * ratio, count, hours) for plan, count in bought.items() if count.any()
+        _line(machine, plan, usd[plan] * ratio, float(count @ hours), peak=int(planned.max()))
+        for plan, (planned, count) in bought.items()
+        if count.any()
     )
 
 
 def _line(
-    machine: InstanceType, plan: str, usd_per_h: float, count: np.ndarray, hours: np.ndarray
+    machine: InstanceType, plan: str, usd_per_h: float, instance_hours: float, *, peak: int
 ) -> PurchaseLine:
     price = machine.prices[plan]
-    instance_hours = float(count @ hours)
     return PurchaseLine(
         plan=plan,
         usd_per_h=usd_per_h,
-        instances_peak=int(count.max()),
+        instances_peak=max(peak, 1),
         instance_hours_per_month=instance_hours,
         cost_usd_per_month=instance_hours * usd_per_h,
         price_kind=price.kind,
@@ -314,11 +317,12 @@ def bill_of(evaluation: Evaluation, plans: Plans, position: int) -> Bill:
     amortised = float(
         cost.amortised_usd_per_month(np.array(one_time), horizon_months=evaluation.workload.horizon_months)
     )
+    following = float(plans.following_usd_per_month[position])
     amount, unit = units_per_month(evaluation)
     fields = {
         "cost_usd_per_month": total,
-        "machines_usd_per_month": float(plans.machine_usd_per_month[position]),
-        "fees_usd_per_month": float(plans.own_usd_per_month[position]) - amortised,
+        "machines_usd_per_month": float(plans.machine_usd_per_month[position]) + following,
+        "fees_usd_per_month": float(plans.own_usd_per_month[position]) - amortised - following,
         "amortised_usd_per_month": amortised,
         "one_time_usd": one_time,
         "unit_cost_usd": total / amount if amount else 0.0,

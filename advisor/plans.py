@@ -9,6 +9,7 @@ import numpy as np
 
 from advisor import cost
 from advisor.catalog import power_w
+from advisor.following import machines_paid
 from advisor.strategy import Purchase, Scaling
 
 if TYPE_CHECKING:
@@ -47,8 +48,12 @@ class Plans:
         capacity_requests_per_s: Highest rate of one replica within the limits, with as many as in the busiest period.
         replicas: In each period, shape (candidates, periods).
         instances: Machines in each period, shape (candidates, periods).
-        machine_usd_per_month: Machines alone, under the cheapest split of purchases.
-        own_usd_per_month: What belongs to the candidate alone: amortised one-time cost and fees.
+        paid_instances: Machines that are paid for on average in each period, shape (candidates, periods): more than
+            `instances` where a policy that follows the load starts some in vain, fewer where it is late on a rise.
+        machine_usd_per_month: Machines alone, under the cheapest split of purchases, if `instances` were paid for.
+        following_usd_per_month: What `paid_instances` cost beyond that, by the hour and on demand.
+        own_usd_per_month: What belongs to the candidate alone: amortised one-time cost, fees, and what following the
+            load costs.
         one_time_usd: Retraining, calibration and working hours.
         loss_ratio: Expected accuracy loss.
         carbon_kg_per_month: Operational emissions.
@@ -60,7 +65,9 @@ class Plans:
     capacity_requests_per_s: NDArray[np.float64]
     replicas: NDArray[np.float64]
     instances: NDArray[np.float64]
+    paid_instances: NDArray[np.float64]
     machine_usd_per_month: NDArray[np.float64]
+    following_usd_per_month: NDArray[np.float64]
     own_usd_per_month: NDArray[np.float64]
     one_time_usd: NDArray[np.float64]
     loss_ratio: NDArray[np.float64]
@@ -118,14 +125,19 @@ def plans_at(
         engines: Positions of the engines to take.
     """
     parts = []
+    paid: Paid = {}
     for policy, rows, numbers in _by_policy(evaluation, engines):
         if _keeps_cold_starts(evaluation, policy, terms):
-            parts.append(_under(evaluation, rows, numbers, capacity[rows], policy, terms))
+            parts.append(_under(evaluation, rows, numbers, capacity[rows], policy, terms, paid))
     if not parts:
-        parts.append(_under(evaluation, engines[:0], engines[:0], capacity[engines[:0]], _TODAY, terms))
+        parts.append(_under(evaluation, engines[:0], engines[:0], capacity[engines[:0]], _TODAY, terms, paid))
     return joined(parts)
 
 
+Paid = dict[tuple[float, bytes], "NDArray[np.float64]"]
+"""Machines that are paid for under a policy that follows the load, by target utilisation and engines."""
+FOLLOWS: tuple[Scaling, ...] = ("reactive", "scale-to-zero")
+"""Policies under which the number of replicas follows the rate that is seen."""
 _TODAY = Policy("static", "on-demand", 1.0, 0.0, 0.0, 0.0)
 
 
@@ -225,6 +237,7 @@ def _under(
     capacity: NDArray[np.float64],
     policy: Policy,
     terms: Terms,
+    known: Paid,
 ) -> Plans:
     values, replica = evaluation.engines.values, evaluation.serving.replica
     covered = cost.covered_rates(
@@ -242,15 +255,25 @@ def _under(
     own = cost.amortised_usd_per_month(one_time, horizon_months=evaluation.workload.horizon_months)
     levels = cost.level_of(count.max(axis=1, initial=0.0), capacity.shape[1])
     busiest = np.take_along_axis(capacity, levels[:, None], axis=1)[:, 0]
-    energy, carbon = energy_and_carbon(evaluation, rows, busiest, instances)
+    paid = instances
+    if policy.scaling in FOLLOWS and len(rows):  # the same however they are bought
+        way = (policy.target_utilization_ratio, rows.tobytes())
+        if way not in known:
+            known[way] = paid_instances(evaluation, rows, capacity, policy, terms)
+        paid = np.where(instances > 0.0, known[way], 0.0)
+    following = following_usd_per_month(evaluation, rows, policy, instances, paid)
+    energy, carbon = energy_and_carbon(evaluation, rows, busiest, paid)
     return Plans(
         engine=rows,
         policy=numbers,
         capacity_requests_per_s=busiest,
         replicas=count,
         instances=instances,
+        paid_instances=paid,
         machine_usd_per_month=machine_usd_per_month(evaluation, rows, policy, instances),
+        following_usd_per_month=following,
         own_usd_per_month=own
+        + following
         + values["running_usd_per_month"][rows]
         + policy.running_usd_per_month
         + electricity_usd_per_month(evaluation, rows, energy),
@@ -259,6 +282,45 @@ def _under(
         carbon_kg_per_month=carbon,
         energy_kwh_per_month=energy,
     )
+
+
+def paid_instances(
+    evaluation: Evaluation,
+    rows: NDArray[np.int64],
+    capacity: NDArray[np.float64],
+    policy: Policy,
+    terms: Terms,
+) -> NDArray[np.float64]:
+    """Return the machines of some engines that an autoscaler pays for on average; see `advisor.following`."""
+    each = evaluation.serving.replica.per_instance[rows]
+    least = cost.replicas(
+        np.full((len(rows), 1), terms.min_requests_per_s), capacity_requests_per_s=capacity, at_least=1
+    )
+    return machines_paid(
+        evaluation.periods,
+        capacity_requests_per_s=capacity * policy.target_utilization_ratio,
+        per_instance=each,
+        at_least=np.ceil(least[:, 0] / each - 1e-9),
+        dispersion=evaluation.workload.traffic.arrival_cv**2,
+    )
+
+
+def following_usd_per_month(
+    evaluation: Evaluation,
+    rows: NDArray[np.int64],
+    policy: Policy,
+    instances: NDArray[np.float64],
+    paid: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Return what some engines' machines cost in a month beyond those of the plan, bought by the hour on demand, in USD."""
+    if paid is instances:
+        return np.zeros(len(rows))
+    hours, price = evaluation.periods.hours_per_month, prices_of(evaluation, rows, policy)
+    reserved, spot = cost.purchases(instances, hours, price)
+    there = reserved[:, None] + spot
+    more = np.maximum(paid - there, 0.0) - np.maximum(instances - there, 0.0)
+    ratio = evaluation.engines.values["cost_ratio"][rows] * policy.cost_ratio
+    return np.asarray(more @ hours * price.on_demand * ratio, dtype=np.float64)
 
 
 def machine_usd_per_month(

@@ -106,6 +106,7 @@ class PurchaseLine(_Result):
     """Effective price of one machine."""
     instances_peak: int
     instance_hours_per_month: float
+    """Hours paid for on average: those of machines that an autoscaler starts in vain are among them."""
     cost_usd_per_month: float
     price_kind: str
     """`published`, `estimate` or `user`."""

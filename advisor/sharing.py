@@ -94,7 +94,8 @@ def bill_of_all(services: Sequence[Prepared], chosen: Mapping[str, int], result:
     bills = [bill_of(one.evaluation, one.plans, chosen[one.name]) for one in services]
     shared = Shared.of(bills, [one.evaluation for one in services])
     assert result.solution is not None  # noqa: S101 - something was chosen
-    pooled = shared.machines_usd_per_month - result.solution.purchase_cost_usd_per_month
+    following = sum(float(one.plans.following_usd_per_month[chosen[one.name]]) for one in services)
+    pooled = shared.machines_usd_per_month - following - result.solution.purchase_cost_usd_per_month
     return shared.bill_fields(pooled_usd_per_month=pooled if len(services) > 1 else 0.0)
 
 
@@ -109,7 +110,9 @@ def bill_together(pairs: Sequence[tuple[Evaluation, Plans]]) -> dict[str, Any]:
         return shared.bill_fields()
     cases = [Case(one, plans, Terms()) for one, plans in pairs]
     solution = solve(formulate(cases, Terms()).program, SolverSettings()).solution
-    pooled = shared.machines_usd_per_month - solution.purchase_cost_usd_per_month if solution else 0.0
+    following = sum(float(plans.following_usd_per_month[0]) for _, plans in pairs)
+    bought = solution.purchase_cost_usd_per_month if solution else 0.0
+    pooled = shared.machines_usd_per_month - following - bought if solution else 0.0
     return shared.bill_fields(pooled_usd_per_month=pooled)
 
 

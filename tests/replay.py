@@ -2,7 +2,7 @@
 
 The oracle for plans: the same assumptions as the closed forms (steps of continuous batching, lengths, time to start)
 without their approximations (splitting of bursts between replicas, a steady state within each hour, prompts cut into
-chunks, the autoscaler's noisy view of the rate).
+chunks, an autoscaler that looks at a window of arrivals).
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import math
 from collections import deque
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from statistics import NormalDist
 from typing import Any, Literal
 
 import numpy as np
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 
 from advisor import cost
 from advisor.evaluation import Evaluation
+from advisor.following import STEADY_S, WINDOW_S
 from advisor.recommendation import ServicePlan
 from advisor.terms import Terms
 
@@ -30,13 +30,6 @@ Routing = Literal["random", "shortest-queue", "round-robin"]
 
 LOOK_EVERY_S = 15.0
 """Time between two decisions of an autoscaler: the default of Kubernetes."""
-
-
-WINDOW_S = 300.0
-"""Window over which the replayed autoscaler sees the rate: over a minute it sees bursts, and starts replicas in vain."""
-STEADY_S = 600.0
-"""Time for which fewer replicas must have sufficed before one is taken away; Kubernetes waits 300 s unless told. With
-less, a rate near a threshold has replicas taken away that take minutes to come back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,35 +342,6 @@ def followed(
             paid = wanted
             found.append((look, paid))
     return tuple(found)
-
-
-def expected_counts(
-    engine: Engine,
-    rate_at: Callable[[Floats], Floats],
-    *,
-    dispersion: float,
-    until_s: float,
-    per_instance: int,
-) -> Floats:
-    r"""Return the mean number of machines that a follower pays for, at equally spaced times.
-
-    A follower pays for the most it saw needed within the steady time. The rate it sees is normal about the true one,
-    with the variance of the counts in its window; within the steady time it sees m independent ones.
-
-    $$E[n] = 1 + \sum_k 1 - \Phi\left(\frac{k c_k - r}{\sqrt{r I / w}}\right)^m, \quad m = 1 + 2 s / w$$
-
-    with the capacity $c_k$ of each of k replicas, window w, steady time s, index of dispersion I and the rate r: the
-    larger of those seen now and at the start of the steady time.
-    """
-    time_s = np.linspace(0.0, until_s, 1441)
-    rate = np.maximum(rate_at(time_s - WINDOW_S / 2.0), rate_at(time_s - WINDOW_S / 2.0 - STEADY_S))
-    sigma = np.sqrt(np.maximum(rate * dispersion / WINDOW_S, 1e-9))
-    looks, found = 1.0 + 2.0 * STEADY_S / WINDOW_S, np.ones(time_s.size)
-    for count in range(per_instance, engine.replicas(2.0 * float(rate.max())) + 1, per_instance):
-        level = int(cost.level_of(np.array([float(count)]), len(engine.capacities))[0])
-        distance = (count * engine.capacities[level] - rate) / sigma
-        found += 1.0 - np.array([NormalDist().cdf(value) for value in distance]) ** looks
-    return found
 
 
 def renewal(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,13 +14,12 @@ import numpy as np
 import pytest
 import yaml
 
-from advisor.api import recommend
-from advisor.catalog import Catalog
+from advisor.api import decided
+from advisor.evaluating import Workers
 from advisor.evaluation import Evaluation
 from advisor.examples import example_text
-from advisor.preparation import prepared
+from advisor.following import machines_paid
 from advisor.recommendation import Recommendation, ServicePlan
-from advisor.registry import installed_strategies
 from advisor.requirements import Requirements
 from advisor.terms import Terms
 from advisor.traces import Trace, read_trace, summarize
@@ -33,7 +32,6 @@ from replay import (
     Floats,
     Follower,
     Served,
-    expected_counts,
     followed,
     lognormal,
     paid_hours,
@@ -75,19 +73,34 @@ class Case:
         )
 
 
-def case_of(source: str | Mapping[str, Any]) -> Case:
-    requirements = Requirements(max_accuracy_loss="1%")
-    workload = Workload.load(source)
-    ready = prepared(workload, requirements, Catalog.load(), installed_strategies())
-    evaluation, terms = ready.evaluation, ready.terms
-    found = recommend(workload, requirements)
-    assert found.plan is not None
-    return Case(found, workload, evaluation, terms, Engine.of(evaluation, terms, found.plan.services[0]))
+def case_of(source: str | Mapping[str, Any], *, without: tuple[str, ...] = ()) -> Case:
+    found = decided(
+        source,
+        Requirements(max_accuracy_loss="1%", without=without),
+        catalog=None,
+        strategies=None,
+        solver=None,
+        workers=Workers(),
+        today_date="",
+    )
+    (ready,) = found.services
+    assert found.recommendation.plan is not None
+    engine = Engine.of(ready.evaluation, ready.terms, found.recommendation.plan.services[0])
+    return Case(found.recommendation, ready.evaluation.workload, ready.evaluation, ready.terms, engine)
 
 
 @cache
 def chat() -> Case:
+    """The built-in example as it is recommended."""
     return case_of("large-llm")
+
+
+@cache
+def following() -> Case:
+    """The built-in example where an autoscaler follows the load."""
+    found = case_of("large-llm", without=("autoscaling=scheduled*", "autoscaling=static*"))
+    assert "reactive" == found.plan.scaling
+    return found
 
 
 def late_shares(served: Served, terms: Terms) -> dict[str, float]:
@@ -137,7 +150,7 @@ class TestChat:
     def test_the_slowest_hour_keeps_the_limits_and_the_stated_percentiles(self) -> None:
         """GIVEN the hour with most requests for each replica THEN at most 1 % are late, and p99 is not above its range."""
         case = chat()
-        served = steady(case, slowest_hour(case), seconds=1200.0, seeds=range(8))
+        served = steady(case, slowest_hour(case), seconds=1200.0, seeds=range(6))
         for metric, share in late_shares(served, case.terms).items():
             assert share <= 0.01, metric
         for metric, values in (("ttft", served.ttft_s), ("tpot", served.tpot_s)):
@@ -152,36 +165,36 @@ class TestChat:
 
     def test_the_policy_keeps_the_limits_where_it_needs_another_replica(self) -> None:
         """GIVEN rates that rise beyond what is running WHEN the policy starts a replica THEN at most 1 % are late."""
-        case, counts = chat(), np.array(chat().plan.replicas_by_period)
+        case = following()
+        counts = np.array(case.plan.replicas_by_period)
         rising = np.flatnonzero(np.roll(counts, -1) > counts)
         for hour in rising.tolist() or [6]:
             runs = [policy(case, (hour + 0.25) * 3600.0, seconds=4500.0, seed=seed) for seed in range(2)]
             assert max(late_shares(pooled(runs), case.terms).values()) <= 0.01, hour
 
-    @pytest.mark.parametrize("unit", ["replicas", "machines"])
-    def test_a_follower_pays_for_what_the_closed_form_says(self, unit: str) -> None:
-        """THEN replica-hours and machine-hours of a day agree within 1 %, bursts and ramps included."""
-        case = chat()
-        each = 1 if unit == "replicas" else case.engine.per_instance
-        counts = expected_counts(
-            case.engine,
-            lambda t: rate_of_day(case, t),
+    @pytest.mark.parametrize("each", [1, 2])
+    def test_a_follower_pays_for_what_the_closed_form_says(self, each: int) -> None:
+        """THEN machine-hours of a day agree within 1 %, bursts and ramps included, however many replicas a machine holds."""
+        case = following()
+        counts = machines_paid(
+            case.evaluation.periods,
+            capacity_requests_per_s=np.array([case.engine.capacities]),
+            per_instance=np.array([float(each)]),
+            at_least=np.array([1.0]),
             dispersion=case.cv**2,
-            until_s=86_400.0,
-            per_instance=each,
         )
         hours = [paid_hours(day, 86_400.0, each) for day in followed_days(case)]
         assert float(counts.mean()) * 24.0 == pytest.approx(float(np.mean(hours)), rel=0.01)
 
-    def test_machine_hours_are_near_the_bill(self) -> None:
-        """THEN a day under the policy takes at most 5 % more machine-hours than billed: those started in vain are not."""
-        case = chat()
+    @pytest.mark.parametrize("plan", [chat, following])
+    def test_machine_hours_match_the_bill(self, plan: Callable[[], Case]) -> None:
+        """THEN days under the policy take the machine-hours of the bill, and with machines filled its replica-hours."""
+        case = plan()
         assert _covers(case)
         billed = sum(line.instance_hours_per_month for line in case.plan.purchases) * 24.0 / 730.0
-        used = float(
-            np.mean([paid_hours(day, 86_400.0, case.engine.per_instance) for day in paid_days(case)])
-        )
-        assert (1.0 - BILL_TOLERANCE) * billed <= used <= 1.05 * billed
+        each = case.engine.per_instance
+        used = float(np.mean([paid_hours(day, 86_400.0, each) for day in paid_days(case)]))
+        assert used == pytest.approx(billed, rel=BILL_TOLERANCE)
 
 
 def _covers(case: Case) -> bool:
@@ -281,8 +294,8 @@ class TestAzureCodeTrace:
 
     def test_replica_hours_match_the_bill(self, code_case: Case, code_served: Served) -> None:
         hours = code_case.evaluation.periods.hours_per_month
-        billed = float(np.array(code_case.plan.replicas_by_period) @ hours / hours.sum())
-        assert billed == pytest.approx(
+        billed = sum(line.instance_hours_per_month for line in code_case.plan.purchases) / hours.sum()
+        assert billed * code_case.engine.per_instance == pytest.approx(
             code_served.replica_hours * 3600.0 / code_served.until_s, rel=BILL_TOLERANCE
         )
 
