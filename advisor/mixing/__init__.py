@@ -53,6 +53,8 @@ __all__ = [
 
 ROUNDS = 3
 """Most times that a mix is looked for, each time with capacities corrected by the exact ones of the last mix."""
+STEPS = (0.01, 0.003)
+"""Shares of the requests by which the threshold of the best mix is moved, to see whether that is cheaper."""
 LOSSIER = 2.0
 """How many times the limit on accuracy a part of the requests may lose, where the average over all keeps it."""
 ESTIMATE_GAP = 1e-3
@@ -110,16 +112,37 @@ def best_mix(one: Prepared, settings: SolverSettings, *, most: int) -> Mixed | N
     average = one.terms.loss_ratio.get(None) is not None and one.terms.confidence is None
     offers = [offer(one, best, lossier=factor) for factor in ((1.0, LOSSIER) if average else (1.0,))]
     mixes = [
-        mixed
+        (mixed, found)
         for found in offers
         for count in range(2, most + 1)
         for mixed in _mixes(one, found, best, settings, count)
     ]
-    return min(
-        mixes,
-        key=lambda mixed: (not mixed.within_quotas(one.terms), mixed.cost_usd_per_month),
-        default=None,
-    )
+    if not mixes:
+        return None
+    return _refined(one, *min(mixes, key=lambda pair: _rank(one, pair[0])))
+
+
+def _rank(one: Prepared, mixed: Mixed) -> tuple[bool, float]:
+    return not mixed.within_quotas(one.terms), mixed.cost_usd_per_month
+
+
+def _refined(one: Prepared, mixed: Mixed, found: Offer) -> Mixed:
+    """Return a mix with its threshold moved as long as that is cheaper, in ever smaller steps."""
+    for step in STEPS if len(mixed.parts) == 2 else ():
+        for move in (-step, step):
+            edge = mixed.parts[0].spans[-1][1] + move
+            while 0.0 < edge < 1.0:
+                spans = (((0.0, edge),), ((edge, 1.0),))
+                pairs = zip(mixed.parts, spans, strict=True)
+                other = Mixed(tuple(part(one, found.plans, each.candidate, mine) for each, mine in pairs))
+                if not _serves(one, other) or _rank(one, other) >= _rank(one, mixed):
+                    break
+                mixed, edge = other, edge + move
+    return mixed
+
+
+def _serves(one: Prepared, mixed: Mixed) -> bool:
+    return all(each.kept for each in mixed.parts) and mixed.keeps_accuracy(one.terms)
 
 
 def _mixes(one: Prepared, found: Offer, best: int, settings: SolverSettings, most: int) -> Iterator[Mixed]:
@@ -137,7 +160,7 @@ def _mixes(one: Prepared, found: Offer, best: int, settings: SolverSettings, mos
         tried.add(str(rule))
         parts = [part(one, found.plans, int(name[1:]), spans) for name, spans in rule.items()]
         mixed = Mixed(tuple(sorted(parts, key=lambda each: each.spans)))
-        if all(each.kept for each in parts) and mixed.keeps_accuracy(one.terms):
+        if _serves(one, mixed):
             yield mixed
         mixing = _corrected(mixing, rule, found.spans, parts)
 
