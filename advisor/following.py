@@ -27,6 +27,8 @@ _MOMENTS = 4
 """Moments of each period at which the machines are counted."""
 _SIGMAS = 5.0
 """Numbers of machines that are further from the rate seen than so many deviations are certain."""
+_STEPS = 64
+"""Most numbers of machines that are looked at one by one; where more are uncertain, equal groups of them are."""
 
 
 def machines_paid(
@@ -81,13 +83,15 @@ def machines_paid(
     )
     found = np.broadcast_to(low, shape).copy()
     spread = (high - low).max(axis=1)
-    for extra in range(int(spread.max(initial=0.0))):
-        rows = np.flatnonzero(spread > extra)
-        count = low[rows] + extra
+    group = np.maximum(np.ceil(spread / _STEPS), 1.0)
+    for step in range(int(np.ceil(spread / group).max(initial=0.0))):
+        rows = np.flatnonzero(spread > step * group)
+        several = group[rows, None]
+        count = low[rows] + step * several + np.floor((several - 1.0) / 2.0)
         replicas = count * per_instance[rows, None]
         carried = replicas * _capacity_of(replicas, capacity_requests_per_s[rows])
         surely = _normal((carried - flat) / sigma)
-        found[rows] += np.where(count < high[rows], 1.0 - surely**looks, 0.0)
+        found[rows] += np.where(count < high[rows], several * (1.0 - surely**looks), 0.0)
     return np.asarray(found.reshape(len(per_instance), *rates.shape).mean(axis=2), dtype=np.float64)
 
 
