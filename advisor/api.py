@@ -12,6 +12,7 @@ from advisor.billing.whole import whole_bill
 from advisor.calibration import Calibration
 from advisor.catalog import Catalog
 from advisor.cautions import binding, warnings
+from advisor.commitments import commitments
 from advisor.conflict import meets_totals
 from advisor.errors import InputError
 from advisor.evaluating import Asked, Progress, Workers, evaluated, verified
@@ -448,6 +449,11 @@ def _with_plan(
             "savings_ratio": saved / baseline.cost_usd_per_month if baseline.cost_usd_per_month else 0.0,
             "accuracy_loss": worst.accuracy_loss,
             "binding": binding(plan, terms),
+            "commitments": tuple(
+                found
+                for one, service in zip(bought, served, strict=True)
+                for found in commitments(one.evaluation, one.plans, at[one.name], service)
+            ),
             "calibrations": calibration_notes([one.evaluation for one in services], served),
             "next_measurement": next_measurement(first.evaluation, terms, first.plans, chosen[first.name])
             if alone

@@ -114,6 +114,29 @@ class PurchaseLine(_Result):
     price_source: str
 
 
+class Commitment(_Result):
+    """A commitment that a service's machine is sold with, against buying it by the hour."""
+
+    service: str
+    instance_type: str
+    plan: str
+    term_months: float
+    usd_per_h: float
+    on_demand_usd_per_h: float
+    price_kind: str
+    """`published`, `estimate` or `user`."""
+    break_even_hours_per_month: float
+    """Use from which on it is cheaper than by the hour."""
+    break_even_months: float
+    """Months of full use after which buying by the hour has cost the whole term."""
+    within_horizon: bool
+    """False where the term is longer than the horizon; all of it is then charged within the horizon."""
+    instances: int
+    """Machines that the plan buys so."""
+    least_used_hours_per_month: float
+    """Use of the last of them, or of the first machine where none is bought."""
+
+
 class Deployment(_Result):
     """One service on its machines."""
 
@@ -421,6 +444,8 @@ class Recommendation(_Result):
     accuracy_loss: AccuracyLoss | None
     binding: tuple[Binding, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
+    commitments: tuple[Commitment, ...] = ()
+    """From when on each commitment pays that the plan's machines are sold with."""
     mixing: tuple[Mixing, ...] = ()
     """For each service, where mixed machines were asked for."""
     conflict: Conflict | None = None

@@ -74,6 +74,8 @@ def _parts(view: View, width: int) -> Iterator[RenderableType]:
         yield from _section("What binds", _bindings(view))
     if view.alternatives:
         yield from _section("Alternatives", _alternatives(view, width))
+    if view.commitments:
+        yield from _chapter(view.commitments)
     if view.mixing:
         yield from _section("Mixed machines", bullets(view.mixing, mark="-"))
 

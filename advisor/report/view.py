@@ -11,6 +11,7 @@ from advisor.recommendation import Recommendation
 from advisor.report import chapters, opening
 from advisor.report.billing import BillView, bill_view
 from advisor.report.charts import Chart, money_chart
+from advisor.report.commitments import commitment_chapter
 from advisor.report.comparison import comparison
 from advisor.report.doubts import certainty, measurement
 from advisor.report.explaining import insight_view
@@ -57,6 +58,8 @@ class View:
     monday: tuple[str, ...]
     before: Measurement | None
     """What to measure before deciding."""
+    commitments: Chapter | None
+    """From when on commitments pay; none where none is sold."""
     switch: Chapter | None
     """What to do with the plan in service, where one was given."""
     bill: BillView | None
@@ -121,6 +124,7 @@ def view(
         ),
         monday=(first_steps(insights, opening.MONDAY) if insights else ()) or opening.monday(r),
         before=measurement(r.next_measurement),
+        commitments=commitment_chapter(r),
         switch=switch_chapter(r),
         bill=bill_view(r.bill),
         comparison=comparison(r, refs),
