@@ -181,6 +181,8 @@ def decided(
     asked = _asked(fleet, requirements, mix)
     common = _common(services, terms, today_date, asked, example=example)
     planned = _planned(services, terms, settings, common, running, workers)
+    if requirements.robust:
+        planned = _robustly(planned, terms, settings, common, workers, plain=running is None and mix == 1)
     found = planned.recommendation
     workloads = [service.workload for service in fleet.services]
     if any(workload.lifecycle for workload in workloads):
@@ -275,6 +277,44 @@ def _planned(
             return Decided(found, services, {})
         shed += [one.name for one in left if one.priority == last]
         left = rest
+
+
+def _robustly(
+    planned: Decided,
+    terms: Terms,
+    settings: SolverSettings,
+    common: dict[str, Any],
+    workers: Workers,
+    *,
+    plain: bool,
+) -> Decided:
+    """Return the robust choice in place of the cheapest plan as predicted."""
+    if len(planned.services) != 1 or not plain:
+        raise InputError(
+            "robust: chooses for one service, without a plan in service and without mixing; leave it out, or ask "
+            "for each service alone"
+        )
+    if not planned.chosen:
+        return planned
+    from advisor.insight.robustness import robust_choice
+    from advisor.insight.space import space_of
+
+    (one,) = planned.services
+    home = one.before.evaluation.candidates.blocks[0].instance_type.id
+    space = space_of(one.evaluation, one.terms, one.plans, planned.chosen[one.name], home=home)
+    plans, choice = robust_choice(space, one.before)
+    verified([replace(one, plans=space.plans)], {one.name: space.like(plans)}, workers)
+    sized, at = replace(one, plans=plans), {one.name: 0}
+    formulation, result = solved([sized], terms, settings)
+    assert formulation is not None  # noqa: S101 - a contender keeps the totals
+    assert result is not None  # noqa: S101
+    found = _with_plan([sized], at, terms, result, formulation, common, [])
+    kept = {
+        "next_measurement": planned.recommendation.next_measurement,
+        "status": "feasible",
+        "robust": choice,
+    }
+    return Decided(found.model_copy(update=kept), [sized], at)
 
 
 def _weighed(

@@ -91,7 +91,8 @@ def explain(
         current=current,
         mix=mix,
     )
-    if len(found.services) != 1 or not found.chosen or current is not None:
+    unexplained = current is not None or found.recommendation.robust is not None
+    if len(found.services) != 1 or not found.chosen or unexplained:
         return Explanation(recommendation=found.recommendation, insights=None)
     from advisor.insight import insights
 
@@ -133,6 +134,7 @@ def what_if(
     """
     from advisor.insight.whatif import what_if as answered
 
+    _refuse_robust(requirements)
     asked = [Scenario.load(scenario) for scenario in scenarios]
     found = decided(
         workload,
@@ -179,6 +181,7 @@ def frontier(
         >>> costs == sorted(costs, reverse=True)
         True
     """
+    _refuse_robust(requirements)
     wanted = _moved(against, values)
     found = decided(
         workload,
@@ -192,6 +195,11 @@ def frontier(
     )
     found.recommendation.require()
     return _frontiers(found, wanted)
+
+
+def _refuse_robust(requirements: Requirements | None) -> None:
+    if requirements is not None and requirements.robust:
+        raise InputError("robust: this question is about the cheapest plan as predicted; leave it out")
 
 
 def _moved(against: Sequence[str], values: Sequence[str | float]) -> dict[str, tuple[float, ...]]:

@@ -365,6 +365,35 @@ class NextMeasurement(_Result):
     notes: tuple[str, ...] = ()
 
 
+class RobustChoice(_Result):
+    """Why this plan where accuracy, speed, traffic and prices are uncertain at once."""
+
+    confidence: float
+    """With which all limits are to hold together."""
+    draws: int
+    considered: int
+    """Plans that were tried in every draw: the cheapest kinds, sized with more or less room."""
+    all_limits_probability: float
+    """That every limit holds with the machines of the plan."""
+    limits: Mapping[str, float]
+    """The same for each limit alone."""
+    headroom_ratio: float
+    """Traffic above what was stated that the machines were counted for."""
+    expected_usd_per_month: float
+    """With machines added until the limits hold, and another plan where the accuracy does not."""
+    expected_regret_usd_per_month: float
+    """Against knowing the truth beforehand."""
+    saving_probability: float
+    """That it is cheaper than today's deployment, failures included."""
+    cheapest_usd_per_month: float
+    """Cost of the plan that is cheapest as predicted."""
+    cheapest_all_limits_probability: float
+    verdict: Literal["act", "measure first", "hold"]
+    reason: str
+    rule: str
+    assumptions: tuple[str, ...]
+
+
 class SolverSummary(_Result):
     """What the solver proved."""
 
@@ -457,6 +486,8 @@ class Recommendation(_Result):
     """What each engine of the calibration given changed here."""
     next_measurement: NextMeasurement | None = None
     """Null where nothing that could be measured would change the decision."""
+    robust: RobustChoice | None = None
+    """Null where the cheapest plan as predicted was asked for."""
     solver: SolverSummary
     candidates_considered: int
     exclusions: tuple[Exclusion, ...] = ()

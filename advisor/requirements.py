@@ -43,6 +43,9 @@ class Requirements(Input):
     """Most accuracy that may be lost on a class of tasks, such as {tool-use: 2%}."""
     confidence: Ratio | None = Field(None, ge=0.5, le=0.999)
     """Probability with which the limits must hold, such as 90%; on average where not given."""
+    robust: bool = False
+    """Choose what keeps every limit together with the confidence (90 % where not given) when accuracy, speed, traffic
+    and prices are uncertain at once, and is then cheapest on average."""
     latency: LatencyLimits = Field(default_factory=dict)
     """Largest latencies, such as {ttft_p99: 800ms, tpot_p99: 40ms, latency_p95: 10s}."""
     min_throughput_requests_per_s: RequestsPerSecond | None = None
@@ -84,6 +87,7 @@ class Requirements(Input):
             max_accuracy_loss: AccuracyLimit | str | float | None = None,
             slices: Mapping[str, AccuracyLimit | str | float] = ...,
             confidence: str | float | None = None,
+            robust: bool = False,
             latency: Mapping[str, str | timedelta] | Mapping[str, float] = ...,
             min_throughput: str | None = None,
             min_throughput_requests_per_s: str | float | None = None,

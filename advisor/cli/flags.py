@@ -41,6 +41,13 @@ REQUIREMENT_FLAGS: tuple[Flag, ...] = (
         "Probability with which the limits must hold, such as 90%; on average if not given.",
         _LIMITS,
     ),
+    (
+        "robust",
+        bool,
+        False,
+        "Choose the plan that keeps all limits together with that probability (90% if not given), cheapest on average.",
+        _LIMITS,
+    ),
     *(
         (
             name,
@@ -91,6 +98,7 @@ _FIELDS = {
     "without": "without",
     "objective": "objective",
     "confidence": "confidence",
+    "robust": "robust",
 }
 
 
@@ -114,13 +122,13 @@ def with_requirement_flags(command: F) -> F:
 
 
 def _parameter(name: str, kind: type, default: Any, text: str, panel: str) -> inspect.Parameter:
-    option = typer.Option(
-        f"--{name.replace('_', '-')}",
-        help=text,
-        rich_help_panel=panel,
-        metavar=_metavar(kind),
-        show_default=False,
-    )
+    flag = f"--{name.replace('_', '-')}"
+    if kind is bool:
+        switch = typer.Option(flag, help=text, rich_help_panel=panel)
+        return inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[bool, switch]
+        )
+    option = typer.Option(flag, help=text, rich_help_panel=panel, metavar=_metavar(kind), show_default=False)
     return inspect.Parameter(
         name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind | None, option]
     )
@@ -140,7 +148,7 @@ def requirement_values(flags: Mapping[str, Any]) -> dict[str, Any]:
         >>> requirement_values({"max_accuracy_loss": ["1%", "tool-use=3%"], "ttft_p99": "800ms", "budget": None})
         {'max_accuracy_loss': '1%', 'slices': {'tool-use': '3%'}, 'latency': {'ttft_p99': '800ms'}}
     """
-    given = {name: value for name, value in flags.items() if value not in (None, [], ())}
+    given = {name: value for name, value in flags.items() if value not in (None, [], (), False)}
     values: dict[str, Any] = _losses(given.pop("max_accuracy_loss", []))
     latency = {name: given.pop(name) for name in LATENCIES if name in given}
     if latency:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -12,6 +13,8 @@ from advisor.insight.draws import COUNT, PRICE_P90_RATIO, TRAFFIC_P90_RATIO, dra
 from advisor.insight.frontier import latency_title
 from advisor.insight.results import LimitProbability, Robustness, RobustPlan
 from advisor.insight.trials import trials
+from advisor.plans import Plans, electricity_usd_per_month, energy_and_carbon
+from advisor.recommendation import RobustChoice
 from advisor.units import format_probability, format_usd
 
 if TYPE_CHECKING:
@@ -19,7 +22,6 @@ if TYPE_CHECKING:
     from advisor.insight.contenders import Contenders
     from advisor.insight.space import Space
     from advisor.insight.trials import Trials
-    from advisor.plans import Plans
 
 SHOWN = 8
 """Plans that are reported: the recommended, the robust and the cheapest on average."""
@@ -72,13 +74,56 @@ def robustness(space: Space, before: Today) -> Robustness:
     )
 
 
-def robust_plan(space: Space, before: Today) -> Plans:
-    """Return the robust choice alone, with the machines that it was counted with."""
+def robust_choice(space: Space, before: Today) -> tuple[Plans, RobustChoice]:
+    """Return the robust choice alone, with the machines that it was counted with, and why it is taken."""
     confidence = CONFIDENCE if space.terms.confidence is None else space.terms.confidence
     found = contenders(space, confidence=confidence)
     tried = trials(space, found, draws(), before)
-    at = _robust(tried.all_hold.mean(axis=1), tried.usd_per_month.mean(axis=1), confidence)
-    return found.plans.take(np.array([at]))
+    together, expected = tried.all_hold.mean(axis=1), tried.usd_per_month.mean(axis=1)
+    at = _robust(together, expected, confidence)
+    saved = tried.today_usd_per_month - tried.usd_per_month[at]
+    for_money = before.keeps_limits and space.terms.objective[0] == "cost"
+    limits = {name: float(holds[at].mean()) for name, holds in tried.holds.items()}
+    mine = next(plan for plan in _plans(space, found, tried, at) if plan.is_robust)
+    verdict, reason = _verdict(
+        tuple(LimitProbability(requirement=name, probability=chance) for name, chance in limits.items()),
+        (mine.model_copy(update={"is_recommended": True}),),
+        saved=float(saved.mean()) if for_money else None,
+        confidence=confidence,
+    )
+    choice = RobustChoice(
+        confidence=confidence,
+        draws=COUNT,
+        considered=len(found.plans),
+        all_limits_probability=mine.all_limits_probability,
+        limits=limits,
+        headroom_ratio=mine.headroom_ratio,
+        expected_usd_per_month=mine.expected_usd_per_month,
+        expected_regret_usd_per_month=mine.expected_regret_usd_per_month,
+        saving_probability=mine.saving_probability,
+        cheapest_usd_per_month=space.chosen_cost,
+        cheapest_all_limits_probability=float(together[0]),
+        verdict=verdict,
+        reason=reason,
+        rule=_rule(confidence),
+        assumptions=ASSUMPTIONS,
+    )
+    return _as_used(space, found.plans.take(np.array([at]))), choice
+
+
+def _as_used(space: Space, plan: Plans) -> Plans:
+    """Return a plan with the energy that its machines take at the traffic stated, not at that they were counted for."""
+    energy, carbon = energy_and_carbon(
+        space.evaluation, plan.engine, plan.capacity_requests_per_s, plan.instances
+    )
+    own = electricity_usd_per_month(space.evaluation, plan.engine, energy)
+    before = electricity_usd_per_month(space.evaluation, plan.engine, plan.energy_kwh_per_month)
+    return replace(
+        plan,
+        energy_kwh_per_month=energy,
+        carbon_kg_per_month=carbon,
+        own_usd_per_month=plan.own_usd_per_month - before + own,
+    )
 
 
 def _robust(together: np.ndarray, expected: np.ndarray, confidence: float) -> int:

@@ -100,6 +100,11 @@ class Space:
         """Strategies that the recommended plan changes."""
         return tuple(name for name in self.strategies if not self.neutral(name)[self.chosen])
 
+    def like(self, plan: Plans) -> int:
+        """Return where the engine and the policy of a plan stand among these, sized as predicted."""
+        same = (self.plans.engine == plan.engine[0]) & (self.plans.policy == plan.policy[0])
+        return int(np.flatnonzero(same)[0])
+
     def like_chosen(self, *, but: Collection[str]) -> NDArray[np.bool_]:
         """Return which plans have the machine and the options of the recommended one, except in some columns."""
         keep = np.ones(len(self.plans), dtype=bool)

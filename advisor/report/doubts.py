@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from advisor.recommendation import NextMeasurement
+from advisor.recommendation import NextMeasurement, RobustChoice
 from advisor.report.charts import Chart
 from advisor.report.curves import tornado_chart
 from advisor.report.insight_rows import FactorRow, Measurement, RobustRow, Verdict
@@ -46,21 +46,22 @@ def measurement(next_one: NextMeasurement | None) -> Measurement | None:
     )
 
 
-def certainty(insights: Insights) -> Figure | None:
-    """Return the probability that all limits hold, for the first screen."""
-    robust = insights.robustness
+def certainty(robust: Robustness | RobustChoice | None) -> tuple[Figure, ...]:
+    """Return the probability that all limits hold, for the first screen; nothing where it is not known."""
     if robust is None:
-        return None
+        return ()
     sure = robust.all_limits_probability >= robust.confidence
-    return Figure(
-        "All limits hold",
-        format_probability(robust.all_limits_probability),
-        "with accuracy, speed, traffic and prices uncertain at once",
-        "good" if sure else "warn",
+    return (
+        Figure(
+            "All limits hold",
+            format_probability(robust.all_limits_probability),
+            "with accuracy, speed, traffic and prices uncertain at once",
+            "good" if sure else "warn",
+        ),
     )
 
 
-def verdict(robust: Robustness) -> Verdict:
+def verdict(robust: Robustness | RobustChoice) -> Verdict:
     """Return whether to act."""
     word, tone = _WORDS[robust.verdict]
     return Verdict(

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from advisor.recommendation import AccuracyLoss, Baseline, Choice, LatencyCheck, Plan, Recommendation, Repair
+from advisor.recommendation import (
+    AccuracyLoss,
+    Baseline,
+    Choice,
+    LatencyCheck,
+    Plan,
+    Recommendation,
+    Repair,
+    RobustChoice,
+)
 from advisor.report import switching
 from advisor.report.references import References
 from advisor.report.words import (
@@ -153,11 +162,25 @@ def lead(recommendation: Recommendation) -> str:
             f"Proven: of {considered}, none is {better(recommendation.objective)} once the change is paid and what "
             "may go wrong is counted."
         )
+    if recommendation.robust:
+        return _robust_lead(recommendation.robust)
     if recommendation.status == "optimal":
         return f"Proven: of {considered}, none that meets every requirement is {better(recommendation.objective)}."
     away = recommendation.solver.gap_ratio
     room = f" A better one can be at most {gap(away)} better." if away is not None else ""
     return f"The best plan found within the time limit, among {considered}.{room}"
+
+
+def _robust_lead(robust: RobustChoice) -> str:
+    cheapest = (
+        f"the cheapest plan as predicted, {monthly(robust.cheapest_usd_per_month)}, keeps them with "
+        f"{format_probability(robust.cheapest_all_limits_probability)}"
+    )
+    return (
+        f"Robust: of {counted(robust.considered, 'plan')} sized with more or less room and tried in {robust.draws:,} draws of "
+        f"accuracy, speed, traffic and prices. It keeps all limits together with a probability of "
+        f"{format_probability(robust.all_limits_probability)}; {cheapest}."
+    )
 
 
 def figures(recommendation: Recommendation, refs: References) -> tuple[Figure, ...]:

@@ -97,6 +97,10 @@ def _decision(view: View) -> Iterator[RenderableType]:
     if view.how:
         yield Text(view.how)
     yield Text(view.lead, style="dim")
+    if view.verdict:
+        yield Text.assemble(
+            (f"{view.verdict.word}. ", f"bold {_TONES[view.verdict.tone]}"), view.verdict.reason
+        )
     yield Text()
     yield _figures(view)
     yield from _warnings(view)

@@ -13,9 +13,9 @@ from advisor.report.billing import BillView, bill_view
 from advisor.report.charts import Chart, money_chart
 from advisor.report.commitments import commitment_chapter
 from advisor.report.comparison import comparison
-from advisor.report.doubts import certainty, measurement
+from advisor.report.doubts import certainty, measurement, verdict
 from advisor.report.explaining import insight_view
-from advisor.report.insight_rows import InsightView, Measurement
+from advisor.report.insight_rows import InsightView, Measurement, Verdict
 from advisor.report.opening import Figure
 from advisor.report.references import Reference, References
 from advisor.report.rollout import first_steps
@@ -54,6 +54,8 @@ class View:
     """With which changes, as the rest of that sentence."""
     lead: str
     """How good the decision is."""
+    verdict: Verdict | None
+    """Whether to act, where the plan was chosen or explained under joint uncertainty."""
     figures: tuple[Figure, ...]
     monday: tuple[str, ...]
     before: Measurement | None
@@ -107,6 +109,7 @@ def view(
     r = recommendation
     refs = References(r)
     headline, how = opening.headline(r)
+    doubt = r.robust or (insights.robustness if insights else None)
     workload = clean(r.workload)
     return View(
         title=f"{workload}: recommendation",
@@ -118,9 +121,10 @@ def view(
         headline=headline,
         how=how,
         lead=opening.lead(r),
+        verdict=verdict(doubt) if doubt else None,
         figures=(
             *opening.figures(r, refs),
-            *(found for found in (insights and certainty(insights),) if found),
+            *certainty(doubt),
         ),
         monday=(first_steps(insights, opening.MONDAY) if insights else ()) or opening.monday(r),
         before=measurement(r.next_measurement),

@@ -13,7 +13,7 @@ from advisor import Requirements
 from advisor.examples import EXAMPLES
 from advisor.insight.contenders import contenders
 from advisor.insight.draws import COUNT, Draws, draws, sobol
-from advisor.insight.robustness import _robust, robust_plan, robustness
+from advisor.insight.robustness import _robust, robust_choice, robustness
 from advisor.insight.trials import trials
 from tests.builders import a_workload
 
@@ -64,8 +64,10 @@ class TestEveryExample:
         result = found(name).robustness
         assert [True] == [plan.is_recommended for plan in result.plans if plan.is_recommended]
         (robust,) = [plan for plan in result.plans if plan.is_robust]
-        alone = robust_plan(case(name).space, case(name).before)
+        alone, why = robust_choice(case(name).space, case(name).before)
         assert robust.plan.cost_usd_per_month == pytest.approx(alone.cost_usd_per_month[0])
+        assert robust.all_limits_probability == pytest.approx(why.all_limits_probability)
+        assert result.all_limits_probability == pytest.approx(why.cheapest_all_limits_probability)
 
     def test_the_verdict_follows_its_rule(self, name: str, found: Callable[[str], Any]) -> None:
         result = found(name).robustness
