@@ -396,6 +396,17 @@ class TestWhatRunsTeach:
         assert before[1] * 1.1 < float(str(after["tpot_ms"])) < before[1] * 1.35
         assert float(str(after["ttft_ms"])) > before[0] * 1.05
 
+    def test_two_runs_that_agree_outweigh_the_shipped_fit_and_one_alone_does_not(
+        self, tmp_path: Path
+    ) -> None:
+        """Everything takes 1.6 times as long: two runs are believed, and one moves the prediction in their direction."""
+        one, two = (
+            ratios(calibrate(written(tmp_path, *runs), stated=H100))["step"]
+            for runs in ([slower(4, 1.6)], [slower(4, 1.6), slower(64, 1.6)])
+        )
+        assert 1.0 < one <= two
+        assert two == pytest.approx(1.6, rel=0.12)
+
     def test_two_runs_fit_step_time_against_batch(self, tmp_path: Path) -> None:
         """The constant is as predicted, each further sequence costs half as much again."""
         alone, (ttft, tpot) = shipped(1)[1], shipped(128)

@@ -132,7 +132,7 @@ def engine_of(
     parts = gathered.observed(distinct)
     prior = np.array(
         [
-            _WIDER.get(name, 1.0) * max(one.spreads[place].learnable for one in own)
+            _WIDER.get(name, 1.0) * max(one.spreads[place].prior for one in own)
             for place, name in enumerate(names)
         ]
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -11,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from advisor.calibration import DecoderFactors, PassFactors
-from advisor.calibration.factors import LEARNABLE_SHARE
 from advisor.performance.decoder import sequences_admitted
 from advisor.performance.decoder_coefficients import interval_factor
+from advisor.performance.decoder_load import fitted_load
 from advisor.performance.passes import fixed_s, item_s
 from advisor.prediction.deployments import Deployment, Deployments, Target
 from advisor.prediction.images import Passes
@@ -22,9 +23,14 @@ from advisor.prediction.outcome import Z_90_PERCENT
 from advisor.prediction.serving import log_ends, times
 
 Array = npt.NDArray[np.float64]
-_LEAST_SHARE, _LOAD_SHARE, _PASS_SHARE = 0.3, 0.5, 0.7
-"""Shares of the variance of a prediction's error that belong to model and machine: at least, under a rate, and of one pass.
-Chosen among a few values by how well one or two runs predict others; `tests/benchmarks/calibrating.py` shows how well."""
+_LEAST_SHARE, _MOST_SHARE, _LOAD_SHARE, _PASS_SHARE = 0.3, 0.6, 0.5, 0.7
+"""Shares of the variance of a prediction's error that belong to model and machine: at least, at most, under a rate, and of
+one pass. Chosen among a few values by how well one or two runs predict others; `tests/benchmarks/calibrating.py` shows it."""
+_ELSEWHERE_SHARE = 0.6
+"""Share of what predictions are further off elsewhere that a machine is still free to differ by where chip, runtime and
+number format are as shipped: assumed, between moving with every run and ignoring runs that agree with each other."""
+_OTHER_CHIP_LOG_SIGMA = 0.2
+"""Deviation of a one-pass model's time on GPUs left out of the fit: `pass_coefficients.json`."""
 _LEAST_LOG_SIGMA = 0.02
 """Deviation of a benchmark that is repeated: assumed."""
 
@@ -34,14 +40,23 @@ class Spread:
     """How uncertain one kind of time is before anything is measured, as deviations of logarithms."""
 
     total: float
-    """Of measured / predicted."""
-    learnable: float
-    """Part of it that belongs to model and machine."""
+    """Of measured / predicted, as shipped."""
+    single: float
+    """Of single loads from a prediction with the right factor."""
+    prior: float
+    """Of the factor of a machine of another laboratory."""
 
-    @property
-    def single(self) -> float:
-        """Part that differs from one load to the next."""
-        return max(math.sqrt(max(self.total**2 - self.learnable**2, 0.0)), _LEAST_LOG_SIGMA)
+    @classmethod
+    def of(cls, total: float, *, share: float, elsewhere: float = 0.0) -> Spread:
+        """Return the parts of a spread.
+
+        Args:
+            total: As shipped.
+            share: Part of the variance that belongs to model and machine.
+            elsewhere: Further deviation of machines that the fit has not seen.
+        """
+        single = max(total * math.sqrt(1.0 - share), _LEAST_LOG_SIGMA)
+        return cls(total, single, math.hypot(total * math.sqrt(share), elsewhere))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +82,8 @@ class Observed(ABC):
 def decoder_spread(found: Deployment, target: Target) -> Spread:
     """Return how uncertain a time of a language model is on a machine that advisor has not seen.
 
-    Another machine is taken to differ at least as much as another model does: assumed.
+    A machine elsewhere differs at least as much as another model does (assumed), and by what predictions were further off
+    in another laboratory than at home.
     """
     assert found.row is not None  # noqa: S101 - only usable rows are asked about
     backend, mixture = found.row.backend, found.row.model.is_moe
@@ -77,16 +93,21 @@ def decoder_spread(found: Deployment, target: Target) -> Spread:
     ]
     seen, unseen = (_half(math.log(low), math.log(high)) for low, high in ends)
     total = max(_half(*log_ends(found, target)), unseen)
-    return _spread(total, single=seen)
+    share = np.clip(1.0 - (seen / total) ** 2, _LEAST_SHARE, _MOST_SHARE)
+    return Spread.of(total, share=float(share), elsewhere=_ELSEWHERE_SHARE * another_laboratory(target))
+
+
+@functools.cache
+def another_laboratory(target: Target) -> float:
+    """Return by how much more predictions were off in another laboratory than on models left out at home."""
+    vllm = fitted_load()["backends"]["vllm"]
+    there = vllm.get("transfer_error", {}).get(f"{target}_mean", {}).get("log_sigma") or 0.0
+    here = vllm["log_sigma"][f"{target}_mean"]
+    return math.sqrt(max(float(there) ** 2 - float(here) ** 2, 0.0))
 
 
 def _half(low: float, high: float) -> float:
     return (high - low) / 2.0 / Z_90_PERCENT
-
-
-def _spread(total: float, *, single: float) -> Spread:
-    share = np.clip(1.0 - (single / total) ** 2, _LEAST_SHARE, LEARNABLE_SHARE)
-    return Spread(total, total * math.sqrt(share))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,14 +185,14 @@ class Batches(Observed):
 
 
 def pass_spread(total: float) -> Spread:
-    """Return how uncertain a batch's time is: what the shipped fit says of models left out."""
-    return Spread(total, total * math.sqrt(_PASS_SHARE))
+    """Return how uncertain a batch's time is: what the shipped fit says of models left out, and of chips left out."""
+    return Spread.of(total, share=_PASS_SHARE, elsewhere=_ELSEWHERE_SHARE * _OTHER_CHIP_LOG_SIGMA)
 
 
 def load_spread(found: Deployment, target: str) -> Spread:
     """Return how uncertain a latency under a rate is before anything is measured."""
     paced, _ = log_sigmas(found, target.removesuffix("_ms"))
-    return Spread(paced, paced * math.sqrt(_LOAD_SHARE))
+    return Spread.of(paced, share=_LOAD_SHARE)
 
 
 def joined(parts: Sequence[Observed], log_factors: Array) -> Array:

@@ -23,6 +23,7 @@ from advisor.calibrating.clients import (
 from advisor.calibrating.llmd import is_llmd, llmd_results
 from advisor.calibrating.results import Results, Run
 from advisor.calibrating.servers import is_mlperf, is_triton, mlperf_results, triton_results
+from advisor.documents import LIMIT_BYTES as LIMIT_DOCUMENT_BYTES
 from advisor.documents import parse_document
 from advisor.errors import InputError
 from advisor.validation.comparison import has_measurements
@@ -88,9 +89,7 @@ def _recognised(text: str, path: Path) -> Results | None:
     lines = text.splitlines()
     if lines and "," in lines[0]:
         return _of_table(lines)
-    if path.suffix.lower() in {".yaml", ".yml"} or start:
-        return _of_yaml(text, path)
-    return None
+    return _of_yaml(text, path) if start and len(text) <= LIMIT_DOCUMENT_BYTES else None
 
 
 def _objects(text: str, path: Path) -> Iterator[Mapping[str, object]]:
