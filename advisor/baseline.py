@@ -25,6 +25,7 @@ from advisor.terms import Terms
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from advisor.alike import Alike
     from advisor.calibration import Calibration
     from advisor.catalog import Catalog
     from advisor.strategy import Strategy
@@ -52,21 +53,30 @@ def today(
     catalog: Catalog,
     strategies: Sequence[Strategy],
     calibration: Calibration | None = None,
+    alike: Alike | None = None,
 ) -> Today:
     """Return today's deployment evaluated: machines, money, and whether it keeps the limits."""
     machine = catalog.instance(
         workload.serving.instance_type, workload.serving.provider, workload.serving.region
     )
-    candidates = compose(workload, Requirements(without=("*",)), strategies, [machine])
-    return today_in(Evaluation(workload, catalog, candidates, calibration=calibration), terms)
+    nothing = Requirements(without=("*",))
+
+    def made() -> Evaluation:
+        candidates = compose(workload, nothing, strategies, [machine])
+        return Evaluation(workload, catalog, candidates, calibration=calibration)
+
+    found = alike.evaluation(workload, nothing, strategies, [machine], made) if alike else made()
+    return today_in(found, terms)
 
 
 def today_in(evaluation: Evaluation, terms: Terms) -> Today:
     """Return today's deployment, the one candidate of an evaluation, with the machines that it has."""
     everything = np.ones(1, dtype=bool)
     within = evaluation.capacity_requests_per_s(terms.latency_limits, everything, confidence=None)
-    stable = evaluation.capacity_requests_per_s({}, everything, confidence=None)
-    capacity = np.where(within > 0.0, within, np.maximum(stable, 1e-9))
+    capacity = within
+    if not (within > 0.0).all():
+        stable = evaluation.capacity_requests_per_s({}, everything, confidence=None)
+        capacity = np.where(within > 0.0, within, np.maximum(stable, 1e-9))
     plan = plans_at(evaluation, terms, capacity, np.array([0]))
     instances = evaluation.workload.serving.instances
     if instances is not None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from advisor.alike import Alike, likeness
 from advisor.errors import InputError
 from advisor.evaluation import Evaluation
 from advisor.formulation import attribute_values, sharing_columns
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from advisor.strategy import Strategy
     from advisor.workload import Workload
 
-BATCH = 8
+BATCH = 16
 """Services evaluated in one go: few enough to keep every worker busy, enough to make sending them cheap."""
 B = TypeVar("B")
 T = TypeVar("T")
@@ -118,11 +119,14 @@ def evaluated(
         strategies: Strategies to consider.
         workers: Who evaluates them.
     """
+    keys = [likeness(one.workload, one.requirements) for one in asked]
+    order = sorted(range(len(asked)), key=keys.__getitem__)  # those alike share a batch, and the work
     batches = [
-        _Batch(tuple(asked[start : start + BATCH]), shared, catalog, tuple(strategies))
+        _Batch(tuple(asked[at] for at in order[start : start + BATCH]), shared, catalog, tuple(strategies))
         for start in range(0, len(asked), BATCH)
     ]
-    found = workers.mapped(_evaluated, batches, count=len(asked))
+    parts = workers.mapped(_evaluated, batches, count=len(asked))
+    found = [one for _, one in sorted(zip(order, parts, strict=True), key=lambda pair: pair[0])]
     return [
         replace(
             one,
@@ -202,6 +206,7 @@ def _at_home(evaluation: Evaluation, catalog: Catalog) -> Evaluation:
 
 
 def _evaluated(batch: _Batch) -> list[Prepared]:
+    alike = Alike()
     services = (
         one.prepare(
             one.workload,
@@ -210,6 +215,7 @@ def _evaluated(batch: _Batch) -> list[Prepared]:
             batch.strategies,
             priority=one.priority,
             alone=False,
+            alike=alike,
         )
         for one in batch.asked
     )

@@ -30,6 +30,18 @@ if TYPE_CHECKING:
     from advisor.terms import Terms
     from advisor.workload import Workload
 
+_WHATEVER_THE_RATES = (
+    "_columns",
+    "losses",
+    "engines",
+    "serving",
+    "expected_loss",
+    "arrival_cvs",
+    "gpu_hour_usd",
+)
+FEW = 256
+"""Engines up to which a call costs more than its numbers."""
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -88,6 +100,16 @@ class Evaluation:
             _slices=self._slices,
         )
         vars(found).update(engines=self.engines.take(engines), losses=self.losses)
+        return found
+
+    def at(self, workload: Workload) -> Evaluation:
+        """Return the evaluation of a workload that differs in name and rates alone; all that is the same is kept.
+
+        Args:
+            workload: The other one, to whom the same options are offered.
+        """
+        found = replace(self, workload=workload)
+        vars(found).update({name: kept for name, kept in vars(self).items() if name in _WHATEVER_THE_RATES})
         return found
 
     def slice_losses(self, task: str) -> tuple[LossDistribution | None, ...]:
@@ -215,11 +237,23 @@ class Evaluation:
         known = self._capacities.setdefault(key, np.full(shape, np.nan))
         missing = keep & np.isnan(known[:, 0])
         if missing.any():
-            serving = self.serving.take(missing)
-            own = tightened(limits, serving, confidence)
-            levels = [serving.capacity_requests_per_s(own, arrival_cv=cv) for cv in self.arrival_cvs]
-            known[missing] = np.stack(levels, axis=1)
+            known[missing] = _by_level(self.serving.take(missing), limits, confidence, self.arrival_cvs)
         return np.where(keep[:, None], known, 0.0)
+
+
+def _by_level(
+    serving: ServingModel, limits: Limits, confidence: float | None, cvs: tuple[float, ...]
+) -> NDArray[np.float64]:
+    """Return the capacity of some engines at each burstiness, shape (engines, levels); few engines in one go for all."""
+    count = len(serving.replica.fits)
+    if len(cvs) == 1 or count > FEW:
+        own = tightened(limits, serving, confidence)
+        return np.stack([serving.capacity_requests_per_s(own, arrival_cv=cv) for cv in cvs], axis=1)
+    every = serving.take(np.tile(np.arange(count), len(cvs)))
+    found = every.capacity_requests_per_s(
+        tightened(limits, every, confidence), arrival_cv=np.repeat(cvs, count)
+    )
+    return found.reshape(len(cvs), count).T
 
 
 def _keeps(loss: LossDistribution | None, limit_ratio: float, confidence: float | None) -> bool:

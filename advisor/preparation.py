@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from advisor.alike import Alike
 from advisor.baseline import Today, today
 from advisor.calibration import Calibration
 from advisor.candidates import Selection, compose
@@ -122,6 +123,7 @@ def prepared(
     priority: int = 1,
     alone: bool = True,
     calibration: Calibration | None = None,
+    alike: Alike | None = None,
 ) -> Prepared:
     """Return a service evaluated.
 
@@ -133,16 +135,21 @@ def prepared(
         priority: Of the service in its fleet.
         alone: Whether totals (budgets, carbon) are its own; those of a fleet hold for all services together.
         calibration: Own benchmarks.
+        alike: Services evaluated before, with the same catalogue and benchmarks.
     """
     terms = resolve(workload, requirements)
     if not alone:
         terms = replace(terms, totals={})
     catalog = priced(workload, catalog)
     machines = considered_machines(workload, requirements, catalog)
-    measured = own_measurements(workload, strategies, catalog.instances) if workload.measurements else ()
-    candidates = compose(workload, requirements, strategies, machines)
-    evaluation = Evaluation(workload, catalog, candidates, measured, calibration)
-    before = today(workload, terms, catalog, strategies, calibration)
+
+    def made() -> Evaluation:
+        measured = own_measurements(workload, strategies, catalog.instances) if workload.measurements else ()
+        candidates = compose(workload, requirements, strategies, machines)
+        return Evaluation(workload, catalog, candidates, measured, calibration)
+
+    evaluation = alike.evaluation(workload, requirements, strategies, machines, made) if alike else made()
+    before = today(workload, terms, catalog, strategies, calibration, alike)
     plans = feasible_plans(evaluation, terms)
     return Prepared(terms, evaluation, before, plans, requirements, tuple(strategies), priority)
 

@@ -115,7 +115,7 @@ class Paced:
         """Return the engines at those positions, or where a mask is true."""
         return Paced(self.model.take(keep), self.ratio)
 
-    def capacity_requests_per_s(self, limits: Limits, *, arrival_cv: float) -> Array:
+    def capacity_requests_per_s(self, limits: Limits, *, arrival_cv: float | Array) -> Array:
         """Return the highest rate of one replica at which every limit holds."""
         slower = {name: limit * self.ratio for name, limit in limits.items()}
         return np.asarray(self.model.capacity_requests_per_s(slower, arrival_cv=arrival_cv) * self.ratio)

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from advisor import InputError, Requirements, Workload, recommend
+from advisor.alike import Alike
 from advisor.catalog import Catalog
 from advisor.cli.executors import executor_named
 from advisor.evaluating import Workers, condensed
+from advisor.plans import Plans
 from advisor.preparation import prepared
 from advisor.registry import installed_strategies
 from advisor.sharing import shared_terms
@@ -47,7 +49,7 @@ class Backwards(Executor):
 
 
 def test_threads_and_any_order_of_arrival_give_the_same_answer() -> None:
-    fleet = a_fleet(10)
+    fleet = a_fleet(18)
     here = recommend(fleet, ASKED)
     with ThreadPoolExecutor(2) as threads:
         assert recommend(fleet, ASKED, executor=threads) == here
@@ -59,13 +61,13 @@ def test_work_that_arrives_backwards_is_put_in_order() -> None:
 
 
 def test_processes_give_the_same_answer_and_say_how_far_they_are() -> None:
-    fleet, told = a_fleet(10), []
+    fleet, told = a_fleet(18), []
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as processes:
         there = recommend(
             fleet, ASKED, executor=processes, progress=lambda done, count: told.append((done, count))
         )
     assert there == recommend(fleet, ASKED)
-    assert (10, 10) == told[-1]
+    assert (18, 18) == told[-1]
 
 
 def test_a_worker_that_dies_is_an_error_in_words() -> None:
@@ -96,3 +98,15 @@ def test_what_comes_back_of_a_service_is_small_and_complete() -> None:
 def test_an_unknown_executor_is_refused_with_what_there_is(name: str) -> None:
     with pytest.raises(InputError, match=r"--executor.*serial, threads, processes"), executor_named(name):
         pass
+
+
+def test_services_alike_share_the_work_and_differ_in_nothing() -> None:
+    catalog, strategies, alike = Catalog.load(), installed_strategies(), Alike()
+    for one in (*a_fleet(2), a_workload(name="bursty", traffic={"requests_per_s": 90.0, "arrival_cv": 2.0})):
+        shared = prepared(one, ASKED, catalog, strategies, alone=False, alike=alike)
+        own = prepared(one, ASKED, catalog, strategies, alone=False)
+        for name in Plans.__dataclass_fields__:
+            assert (getattr(shared.plans, name) == getattr(own.plans, name)).all(), name
+        assert shared.before.plan.cost_usd_per_month == own.before.plan.cost_usd_per_month
+        assert shared.evaluation.workload.name == one.name
+    assert len(alike.known) == 4  # candidates and today's deployment, of two kinds of services

@@ -14,6 +14,9 @@ from advisor.cli.executors import executor_named
 from advisor.cli.flags import ratio, requirement_values, with_requirement_flags
 from advisor.cli.output import check_output, is_coloured, terminal_width, with_progress
 
+PROVEN_SERVICES = 50
+LARGE_GAP = 1e-3
+
 
 class Format(StrEnum):
     """How a recommendation is printed."""
@@ -100,15 +103,15 @@ def recommend(
         typer.Option("--time-limit", help="Seconds the solver may take.", rich_help_panel="Solver", min=0.01),
     ] = None,
     gap: Annotated[
-        float,
+        float | None,
         typer.Option(
             "--gap",
-            help="Gap at which it may stop; 0 proves the optimum.",
+            help="Gap at which it may stop; 0 proves the optimum. 0 up to 50 services, then 0.001.",
             rich_help_panel="Solver",
             min=0.0,
             max=1.0,
         ),
-    ] = 0.0,
+    ] = None,
     executor: Annotated[
         str | None,
         typer.Option(
@@ -145,7 +148,7 @@ def recommend(
                 current=_current(current, tolerance, sure, months_left),
                 catalog=Catalog.load().with_overrides(*catalog) if catalog else None,
                 calibration=loaded_calibration(calibration),
-                solver=_settings(solver, time_limit, gap),
+                solver=_settings(solver, time_limit, _gap(gap, source)),
                 executor=workers,
                 today_date=date.today().isoformat(),
                 mix=2 if mix else 1,
@@ -158,6 +161,19 @@ def recommend(
         _write(result, output, force=force, insights=insights)
     if result.plan is None:
         raise typer.Exit(3)
+
+
+def _gap(given: float | None, source: str | list[str]) -> float:
+    """Return the relative gap: what was asked for, else 0 up to as many services as are quickly proven."""
+    if given is not None:
+        return given
+    from advisor.documents import read_document
+    from advisor.fleet import is_fleet
+
+    files = source if isinstance(source, list) else [source]
+    entries = [read_document(file).data["services"] if is_fleet(file) else [file] for file in files]
+    count = sum(len(one) for one in entries if isinstance(one, list))
+    return LARGE_GAP if count > PROVEN_SERVICES else 0.0
 
 
 def _current(plan: Path | None, tolerance: str, sure: str, months_left: float) -> Any:

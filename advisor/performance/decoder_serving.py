@@ -57,7 +57,7 @@ class DecoderServing:
         """Return the engines at those positions, or where a mask is true."""
         return taken(self, keep, len(self.latency_ratio))
 
-    def capacity_requests_per_s(self, limits: Limits, *, arrival_cv: float) -> Array:
+    def capacity_requests_per_s(self, limits: Limits, *, arrival_cv: float | Array) -> Array:
         """Return the highest rate of one replica at which every limit holds, in requests per second."""
         own = {key: limit / self.latency_ratio for key, limit in limits.items()}
         found = capacity_requests_per_s(self.queue, limits=own, arrival_cv=arrival_cv) * self.throughput_ratio

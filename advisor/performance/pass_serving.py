@@ -52,7 +52,7 @@ class PassServing:
         """Return the engines at those positions, or where a mask is true."""
         return taken(self, keep, len(self.latency_ratio))
 
-    def capacity_requests_per_s(self, limits: Limits, *, arrival_cv: float) -> Array:
+    def capacity_requests_per_s(self, limits: Limits, *, arrival_cv: float | Array) -> Array:
         """Return the highest rate of one replica at which every limit holds, in requests per second."""
         own = {statistic: limit / self.latency_ratio for (_, statistic), limit in limits.items()}
         found = (

@@ -55,7 +55,7 @@ class ServingModel(Protocol):
         """Return the engines at those positions, or where a mask is true."""
         ...
 
-    def capacity_requests_per_s(self, limits: Limits, *, arrival_cv: float) -> Array:
+    def capacity_requests_per_s(self, limits: Limits, *, arrival_cv: float | Array) -> Array:
         """Return the highest rate of one replica at which every limit holds; 0 where none does or it does not fit."""
         ...
 

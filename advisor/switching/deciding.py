@@ -21,6 +21,7 @@ from advisor.switching.margins import idle_usd, margins_usd_per_month
 from advisor.switching.paid import paid
 
 if TYPE_CHECKING:
+    from advisor.alike import Alike
     from advisor.calibration import Calibration
     from advisor.catalog import Catalog
     from advisor.plans import Plans
@@ -52,6 +53,7 @@ def reluctant(
     stored: ServicePlan,
     current: Current,
     calibration: Calibration | None = None,
+    alike: Alike | None = None,
 ) -> Prepared:
     """Return a service evaluated with what is in service: today's deployment, paid for, and reluctant to change.
 
@@ -65,13 +67,21 @@ def reluctant(
         stored: The service as it was recommended.
         current: What a change must bring.
         calibration: Own benchmarks.
+        alike: Services evaluated before.
     """
     own = paid(strategies, {choice.strategy: choice.option for choice in stored.choices})
     again = evaluated_again(
         stored, workload, requirements, catalog, own, alone=alone, calibration=calibration
     )
     one = prepared(
-        workload, requirements, catalog, own, priority=priority, alone=alone, calibration=calibration
+        workload,
+        requirements,
+        catalog,
+        own,
+        priority=priority,
+        alone=alone,
+        calibration=calibration,
+        alike=alike,
     )
     plans, kept = _with_kept(one, stored)
     none = np.zeros(len(plans))
