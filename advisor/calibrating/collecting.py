@@ -22,7 +22,7 @@ from advisor.calibrating.observations import (
 )
 from advisor.calibration import EngineKey
 from advisor.models import ModelSpec
-from advisor.prediction import load, serving
+from advisor.prediction import load, load_columns, serving
 from advisor.prediction.deployments import Deployment, Deployments
 from advisor.prediction.images import passes_of
 from advisor.prediction.inputs import Inputs, Row, cell
@@ -108,7 +108,7 @@ def _open_loop(
     if not rows:
         return
     inputs = Inputs.of([row for _, row in rows])
-    columns = load.columns_of(inputs)
+    columns = load_columns.columns_of(inputs)
     deployments = Deployments.of(inputs, backend=load.DEFAULT_BACKEND, models=models)
     found.groups["load"] = lambda own: OpenLoop(deployments=deployments, columns=columns, **_columns(own))
     usable = deployments.usable
@@ -129,7 +129,7 @@ def _open_loop(
 def _in_flight(row: Row, rate: float) -> Row:
     """Return a run under a rate as one with a number in flight (Little's law), of which the time per token counts."""
     e2e, tpot = (value(row, name) for name in ("e2e_mean_ms", "tpot_mean_ms"))
-    kept = {name: cell_value for name, cell_value in row.items() if name not in load.RATE}
+    kept = {name: cell_value for name, cell_value in row.items() if name not in load_columns.RATE}
     in_flight = rate * e2e / 1e3 if e2e else None
     return {**kept, "concurrency": in_flight, "tpot_ms": tpot}
 

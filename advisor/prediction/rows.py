@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from advisor.calibration import Calibration
-from advisor.prediction import accuracy, deployments, images, load, serving
+from advisor.prediction import accuracy, deployments, images, load, load_columns, serving
 from advisor.prediction.images import KnownSizes
 from advisor.prediction.inputs import Row, cell
 from advisor.prediction.outcome import Outcome
@@ -27,7 +27,7 @@ OUTPUT_COLUMNS: Mapping[str, tuple[str, ...]] = {
 """Predicted columns by kind of row."""
 _RECOGNISES: Mapping[str, Callable[[Row], bool]] = {
     "accuracy": accuracy.recognises,
-    "load": load.recognises,
+    "load": load_columns.recognises,
     "serving": serving.recognises,
     "images": images.recognises,
 }
@@ -36,7 +36,7 @@ NOT_RECOGNISED = (
     "osl_tokens and concurrency, or device and batch_size"
 )
 _KEYS: Mapping[str, tuple[str, ...]] = {
-    "load": load.RATE,
+    "load": load_columns.RATE,
     "serving": serving.INPUT_TOKENS,
     "images": ("batch_size",),
 }
