@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from advisor import InputError, Requirements, explain, frontier, recommend
+from advisor.checking import check
 from advisor.cli import app
 from advisor.recommendation import Recommendation
 from advisor.report import render_html, render_markdown, render_terminal
@@ -73,6 +74,8 @@ def test_the_choice_survives_a_file_and_is_asked_for_again() -> None:
     stored = Recommendation.model_validate(json.loads(done.stdout))
     assert stored.robust == both()[1].robust
     assert stored.inputs is not None
+    with pytest.raises(InputError, match="advisor compare"):
+        check(stored)
     assert stored.inputs.requirements["robust"] is True
 
 

@@ -12,6 +12,7 @@ from advisor.calibration import Calibration
 from advisor.catalog import Catalog
 from advisor.checking.limits import service_checks, shared_checks
 from advisor.checking.results import CheckResult, RequirementCheck, ServiceCheck
+from advisor.errors import InputError
 from advisor.fleet import Fleet, Source
 from advisor.provenance import inputs_digest
 from advisor.recommendation import Bill, Plan, Recommendation, ServicePlan
@@ -105,6 +106,11 @@ def check(
     current = Current(plan, tolerance_ratio=tolerance_ratio)
     assert plan.inputs is not None  # noqa: S101 - `load_plan` refuses others
     asked = requirements or Requirements.load(plan.inputs.requirements)
+    if asked.robust:
+        raise InputError(
+            "the plan was chosen with `robust`, which a check cannot weigh against a switch; recommend again with --robust "
+            "and compare: advisor compare plan.json new.json"
+        )
     fleet, notes = fleet_today(plan, workload)
     strategies = tuple(strategies if strategies is not None else installed_strategies())
     own = None if calibration is None else Calibration.load(calibration)

@@ -58,9 +58,16 @@ def explanation_sheet(found: Explanation) -> tuple[Chapter, ...]:
     decision, how = headline(recommendation)
     opening = Chapter(decision, tuple(text for text in (how, lead(recommendation)) if text))
     if found.insights is None:
-        return (opening, *_way_out(found))
+        return (opening, *_way_out(found), *_alone(found))
     view = insight_view(recommendation, found.insights, References(recommendation))
     return (opening, *explained(view))
+
+
+def _alone(found: Explanation) -> Iterator[Chapter]:
+    """Yield why there is no more to say of a plan."""
+    if found.recommendation.plan is not None:
+        said = "Plans of one service, as predicted and without a plan in service, are explained; ask for each service alone."
+        yield Chapter("What is explained", (said,))
 
 
 def _way_out(found: Explanation) -> Iterator[Chapter]:
