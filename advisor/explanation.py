@@ -322,7 +322,8 @@ def bill_of(evaluation: Evaluation, plans: Plans, position: int) -> Bill:
     fields = {
         "cost_usd_per_month": total,
         "machines_usd_per_month": float(plans.machine_usd_per_month[position]) + following,
-        "fees_usd_per_month": float(plans.own_usd_per_month[position]) - amortised - following,
+        "fees_usd_per_month": round(float(plans.own_usd_per_month[position]) - amortised - following, 9)
+        + 0.0,
         "amortised_usd_per_month": amortised,
         "one_time_usd": one_time,
         "unit_cost_usd": total / amount if amount else 0.0,

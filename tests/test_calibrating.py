@@ -393,7 +393,7 @@ class TestWhatRunsTeach:
     def test_two_runs_that_take_longer_move_predictions_towards_them(self, tmp_path: Path) -> None:
         found = calibrate(written(tmp_path, slower(4), slower(64)), stated=H100)
         before, after = shipped(16), predict([ROW | {"concurrency": 16}], found)[0]
-        assert before[1] * 1.1 < float(str(after["tpot_ms"])) < before[1] * 1.35
+        assert before[1] * 1.07 < float(str(after["tpot_ms"])) < before[1] * 1.35
         assert float(str(after["ttft_ms"])) > before[0] * 1.05
 
     def test_two_runs_that_agree_outweigh_the_shipped_fit_and_one_alone_does_not(
@@ -413,7 +413,7 @@ class TestWhatRunsTeach:
         steep = vllm(128, ttft, alone + 1.5 * (tpot - alone))
         found = ratios(calibrate(written(tmp_path, vllm(1, *shipped(1)), steep), stated=H100))
         assert found["step"] == pytest.approx(1.0, abs=0.06)
-        assert found["sequence"] > 1.05
+        assert found["sequence"] > 1.03
 
     def test_a_run_that_is_as_predicted_changes_nothing_and_narrows(self, tmp_path: Path) -> None:
         found = calibrate(written(tmp_path, vllm(16, *shipped(16))), stated=H100)

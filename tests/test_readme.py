@@ -173,8 +173,19 @@ def accuracy_errors() -> Iterator[tuple[str, ...]]:
             )
 
 
+def choice_errors() -> Iterator[tuple[str, ...]]:
+    """What choosing by prediction among measured configurations costs, and how often it breaks a limit."""
+    kinds = json.loads((DATA / "decoder_coefficients.json").read_text(encoding="utf-8"))["kinds"]
+    seen = {"held_out_configurations": "configurations left out", "left_out_models": "whole models left out"}
+    for kind, title in {"dense": "language models", "moe": "mixture-of-experts language models"}.items():
+        for way, words in seen.items():
+            for rule, found in kinds[kind]["errors"][way]["choice"].items():
+                numbers = (percent(found[name]) for name in ("mean_regret", "violated"))
+                yield title, words, rule, f"{found['cases']:,}", *numbers, f"{found['no_choice']:,}"
+
+
 def errors() -> str:
-    """Both tables of errors."""
+    """The tables of errors."""
     speed = table(
         ("speed", "unseen by the fit", "measurements", "median error", "mean error"),
         iter([*decoder_errors(), *load_errors(), *pass_errors()]),
@@ -182,7 +193,19 @@ def errors() -> str:
     loss = table(
         ("accuracy loss", "family", "models", "results", "within the interval for 80 %"), accuracy_errors()
     )
-    return f"{speed}\n\n{loss}"
+    choice = table(
+        (
+            "cheapest choice",
+            "unseen by the fit",
+            "limits met by",
+            "cases",
+            "dearer by",
+            "limit broken",
+            "no choice",
+        ),
+        choice_errors(),
+    )
+    return f"{speed}\n\n{choice}\n\n{loss}"
 
 
 def file(name: str) -> str:

@@ -17,7 +17,7 @@ from advisor.errors import InputError, UnknownName
 from advisor.prediction import predict
 from advisor.report.validation import render_validation, render_validation_html, sections
 from advisor.validation import KINDS, ValidationReport, sentence, shipped_rows, validate, validate_file
-from advisor.validation.choices import Configurations
+from advisor.validation.choices import RULES, Configurations, Latencies
 from advisor.validation.comparison import Comparison
 
 SERVING: dict[str, object] = {
@@ -99,11 +99,13 @@ class TestShippedSet:
     def test_every_row_names_its_source(self) -> None:
         assert all(str(row["source"]).startswith("aiconfigurator-core") for row in shipped_rows())
 
-    def test_intervals_hold_about_80_percent(self, report: ValidationReport) -> None:
+    def test_intervals_hold_80_percent_and_more_where_rows_took_part_in_the_fit(
+        self, report: ValidationReport
+    ) -> None:
         judged = [row for row in report.errors if row.measurements >= 100]
         assert len(judged) >= 15
         for row in judged:
-            assert 0.70 <= row.coverage_ratio <= 0.90, row
+            assert 0.70 <= row.coverage_ratio <= 0.97, row  # these rows are their own neighbours
 
     def test_errors_are_those_that_the_fit_recorded(self, report: ValidationReport) -> None:
         """A change of the coefficients or of how rows are read that moves predictions shows here."""
@@ -131,6 +133,10 @@ class TestShippedSet:
             assert 2.0 * row.median_ape_ratio <= row.baseline_median_ape_ratio, row
 
 
+def exactly(values: np.ndarray) -> Latencies:
+    return Latencies(values, values, values)
+
+
 class TestChoices:
     def test_regret_and_broken_limits_are_those_one_finds_by_hand(self) -> None:
         """Eight rows of one model; limits 1,000 ms and 20 ms let rows 0 to 3 through, of which row 3 is cheapest."""
@@ -138,8 +144,9 @@ class TestChoices:
         tpot = np.full(8, 10.0)
         cost = np.array([4.0, 3, 2, 1, 1, 1, 1, 1])
         believed = np.array([4.0, 3, 0.5, 1, 1, 1, 1, 1])  # row 2 looks cheaper than it is
-        given = Configurations(np.zeros(8, dtype=np.int64), (ttft, tpot), cost, believed)
-        none, regrets, broken = given.judged((ttft, tpot))
+        predicted = (exactly(ttft), exactly(tpot))
+        given = Configurations(np.zeros(8, dtype=np.int64), (ttft, tpot), cost, believed, predicted)
+        none, regrets, broken = given.judged(sure=0.0)
         assert (0, {1.0}, {False}) == (none, set(regrets), set(broken))
         assert 20 == len(broken)  # five limits on TTFT times four on TPOT that a row keeps
 
@@ -147,16 +154,47 @@ class TestChoices:
         ttft, tpot = np.full(8, 150.0), np.full(8, 10.0)
         ttft[0] = 9000.0
         cost = np.array([0.1, *[1.0] * 7])
-        given = Configurations(np.zeros(8, dtype=np.int64), (ttft, tpot), cost, cost)
-        none, regrets, broken = given.judged((np.full(8, 150.0), tpot))
+        predicted = (exactly(np.full(8, 150.0)), exactly(tpot))
+        given = Configurations(np.zeros(8, dtype=np.int64), (ttft, tpot), cost, cost, predicted)
+        none, regrets, broken = given.judged(sure=0.0)
         assert (0, [], {True}) == (none, regrets, set(broken))
 
-    def test_choices_by_the_pessimistic_end_break_fewer_limits(self, report: ValidationReport) -> None:
+    def test_the_chance_to_keep_a_limit_follows_the_interval_on_the_limits_side(self) -> None:
+        one = Latencies(np.array([100.0]), np.array([50.0]), np.array([150.0]))
+        for limit_ms, chance in ((50.0, 0.1), (100.0, 0.5), (150.0, 0.9)):
+            assert pytest.approx(chance) == one.probability(limit_ms)[0]
+
+    def test_who_wants_to_be_surer_takes_the_dearer_row_that_keeps_its_distance(self) -> None:
+        ttft, cost = np.full(8, 180.0), np.arange(1.0, 9.0)
+        ttft[4:] = 100.0
+        middle = Latencies(ttft, ttft / 1.5, ttft * 1.5)
+        given = Configurations(
+            np.zeros(8, dtype=np.int64), (ttft, np.ones(8)), cost, cost, (middle, exactly(np.ones(8)))
+        )
+        # 200 ms over 180 ms is 0.33 deviations: a chance of 63 %; over 100 ms 2.19 deviations: 98.6 %
+        for sure, regret in ((0.6, 0.0), (0.9, 4.0)):
+            assert regret == max(given.judged(sure=sure)[1])
+
+    def test_surer_choices_break_fewer_limits(self, report: ValidationReport) -> None:
         for kind in ("dense", "moe"):
-            middle, end = (row for row in report.choices if row.kind == kind and not row.held_out)
-            assert ("prediction", "p90 end") == (middle.limits_met_by, end.limits_met_by)
-            assert (end.violated_ratio or 0.0) < (middle.violated_ratio or 0.0)
-            assert (end.violated_ratio or 0.0) <= 0.08
+            for unseen in ("", "setting", "model"):
+                found = [row for row in report.choices if row.kind == kind and row.held_out == unseen]
+                assert [*RULES] == [row.limits_met_by for row in found]
+                broken = [row.violated_ratio or 0.0 for row in found]
+                assert broken == sorted(broken, reverse=True)
+                assert broken[-1] <= 0.05
+
+    def test_choices_among_configurations_left_out_keep_what_is_asked_of_them(
+        self, report: ValidationReport
+    ) -> None:
+        for kind, regret, broken in (("dense", 0.06, 0.08), ("moe", 0.15, 0.12)):
+            found = next(
+                row
+                for row in report.choices
+                if (row.kind, row.held_out, row.limits_met_by) == (kind, "setting", "60 % sure")
+            )
+            assert (found.mean_regret_ratio or 0.0) <= regret
+            assert (found.violated_ratio or 0.0) <= broken
 
 
 class TestSentence:

@@ -28,6 +28,8 @@ __all__ = [
     "sequences_admitted",
 ]
 
+_FEWEST_EXPERTS = 128.0  # routed experts in a layer of the smallest mixtures that were measured
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class DecoderEngine:
@@ -51,6 +53,8 @@ class DecoderEngine:
     """Size of one weight as read from memory, scales included, in bytes."""
     peak_flops: Values
     """Peak rate of one accelerator at the compute data type, in FLOP/s."""
+    attention_peak_flops: Values
+    """Peak rate of one accelerator at 16 bits, in which attention is computed whatever the weights have, in FLOP/s."""
     memory_bandwidth_bytes_per_s: Values
     interconnect_bytes_per_s: Values
     """One direction, between accelerators of one replica, in bytes per second."""
@@ -59,8 +63,6 @@ class DecoderEngine:
     data_parallel: Values
     """Copies of the attention in the replica; the experts are spread over all of them."""
     pipeline_parallel: Values
-    expert_parallel: Values
-    """Groups of accelerators that hold different whole experts; 1 where every expert is split over all."""
     coefficients: Coefficients
     embedding_params: Values = 0.0
     """Part of `dense_params` in the input and output tables: looked up or kept at 16 bits, count."""
@@ -96,14 +98,6 @@ class DecoderEngine:
         return self.kv_bytes_per_token / shards
 
 
-def _by_layout(engine: DecoderEngine, *, expert: Values, data: Values) -> Values:
-    """Return `data` where the attention is copied, `expert` where only the experts are apart, else 1."""
-    if np.ndim(engine.data_parallel) == 0 and np.ndim(engine.expert_parallel) == 0:
-        return data if engine.data_parallel > 1.0 else expert if engine.expert_parallel > 1.0 else 1.0
-    apart = np.where(np.greater(engine.expert_parallel, 1.0), expert, 1.0)
-    return np.where(np.greater(engine.data_parallel, 1.0), data, apart)
-
-
 def _smooth_maximum(left: Values, right: Values) -> Values:
     squares, others = left * left, right * right
     return np.sqrt(np.sqrt(squares * squares + others * others))
@@ -111,7 +105,6 @@ def _smooth_maximum(left: Values, right: Values) -> Values:
 
 def _weights_s(engine: DecoderEngine, *, tokens: Values) -> Values:
     fit = engine.coefficients
-    is_mixture = np.greater(engine.experts_per_token, 0.0)
     share = -np.expm1(
         tokens
         * fit.expert_coverage_ratio
@@ -120,7 +113,7 @@ def _weights_s(engine: DecoderEngine, *, tokens: Values) -> Values:
     unpacked = 1.0 / (1.0 + (fit.dequantization_tokens / tokens) ** 2.0)
     size = engine.weight_bytes_per_param + fit.dequantization_bytes_per_param * unpacked
     layers = (engine.dense_params - engine.embedding_params) * size + 2.0 * engine.head_params
-    dense = layers * np.where(is_mixture, fit.shared_weight_ratio, 1.0) / engine.tensor_parallel
+    dense = layers / engine.tensor_parallel
     sparse = (
         engine.expert_params
         * size
@@ -143,20 +136,21 @@ def _gemm_s(engine: DecoderEngine, *, tokens: Values) -> Values:
 def _allreduce_s(engine: DecoderEngine, *, tokens: Values) -> Values:
     fit = engine.coefficients
     chips = engine.tensor_parallel * engine.data_parallel
-    doublings = np.log2(chips)
     ring = 2.0 * (engine.tensor_parallel - 1.0) / engine.tensor_parallel
     wire_s = (
         tokens * engine.hidden_size * (2.0 * ring) / (engine.interconnect_bytes_per_s * fit.link_efficiency)
     )
-    start_s = np.minimum(doublings, 1.0) * fit.link_latency_s + doublings * fit.allreduce_latency_s
-    return 2.0 * engine.layers * (start_s + wire_s)
+    return 2.0 * engine.layers * (np.log2(chips) * fit.allreduce_latency_s + wire_s)
+
+
+def _expert_overhead_ratio(engine: DecoderEngine) -> Values:
+    """Return by how much routing among many experts raises the overhead of a layer; 1 up to the fewest measured."""
+    return np.maximum(engine.experts / _FEWEST_EXPERTS, 1.0) ** engine.coefficients.expert_overhead_exponent
 
 
 def _decode_step_s(engine: DecoderEngine, *, local: Values, context_tokens: Values) -> Values:
     fit = engine.coefficients
-    overhead = fit.layer_overhead_s * _by_layout(
-        engine, expert=fit.expert_parallel_overhead_ratio, data=fit.data_parallel_overhead_ratio
-    )
+    overhead = fit.layer_overhead_s * _expert_overhead_ratio(engine)
     cache_s = (
         local
         * context_tokens
@@ -175,9 +169,9 @@ def _decode_step_s(engine: DecoderEngine, *, local: Values, context_tokens: Valu
 def decode_step_s(engine: DecoderEngine, *, batch: Values, context_tokens: Values) -> Values:
     r"""Return the time of one step that gives every running sequence its next token, in seconds.
 
-    $$s = \sqrt[4]{c^4 + w^4} + \frac{b\,n\,k}{\beta_k} + L o + b h + 2 L a$$
+    $$s = \sqrt[4]{c^4 + w^4} + \frac{b\,n\,k}{\beta_k} + L o \max(E / 128, 1)^g + b h + 2 L a$$
 
-    with compute $c$, weights $w$, cache bytes $b n k$, layer overhead $o$, host cost $h$, all-reduce $a$.
+    with compute $c$, weights $w$, cache bytes $b n k$, layer overhead $o$, experts $E$, host cost $h$, all-reduce $a$.
 
     Args:
         engine: Replicas to time.
@@ -204,11 +198,13 @@ def prefill_s(engine: DecoderEngine, *, tokens: Values) -> Values:
     """
     fit = engine.coefficients
     attention = engine.attention_flops_per_token_squared * tokens * tokens / 2.0
-    attention_s = attention / (engine.tensor_parallel * engine.peak_flops * fit.attention_efficiency)
+    attention_s = attention / (
+        engine.tensor_parallel * engine.attention_peak_flops * fit.attention_efficiency
+    )
     return (
         _gemm_s(engine, tokens=tokens * engine.data_parallel)
         + attention_s
-        + engine.layers * fit.prefill_layer_overhead_s
+        + engine.layers * fit.prefill_layer_overhead_s * _expert_overhead_ratio(engine)
         + _allreduce_s(engine, tokens=tokens)
     )
 
@@ -216,8 +212,7 @@ def prefill_s(engine: DecoderEngine, *, tokens: Values) -> Values:
 def first_token_s(engine: DecoderEngine) -> Values:
     """Return the time before a first token that is neither prefill nor queue, in seconds."""
     fit = engine.coefficients
-    layout = _by_layout(engine, expert=fit.expert_parallel_ttft_ratio, data=fit.data_parallel_ttft_ratio)
-    return (fit.ttft_constant_s * layout + engine.layers * fit.ttft_layer_s) * fit.ttft_ratio
+    return (fit.ttft_constant_s + engine.layers * fit.ttft_layer_s) * fit.ttft_ratio
 
 
 def sequences_admitted(engine: DecoderEngine, *, input_tokens: Values, output_tokens: Values) -> Values:
@@ -260,8 +255,7 @@ def closed_loop(
     step = _decode_step_s(engine, local=local, context_tokens=input_tokens + output_tokens / 2.0)
     prefill = prefill_s(engine, tokens=input_tokens)
     tpot = (step + fit.prefill_mixing_ratio * prefill * others / output_tokens) * fit.tpot_ratio
-    ahead = others + fit.queue_sharing_ratio * local * (engine.data_parallel - 1.0)
-    wait = fit.queue_slope * (ahead / 2.0) ** fit.queue_exponent
+    wait = fit.queue_slope * (others / 2.0) ** fit.queue_exponent
     ttft = first_token_s(engine) + (prefill * (1.0 + wait) + fit.ttft_steps * step) * fit.ttft_ratio
     outside = (present - local) / local
     ttft = ttft + outside * (ttft + output_tokens * tpot)

@@ -41,25 +41,23 @@ class Coefficients:
     compute_efficiency: Values
     """Share of the chip's peak matrix rate that large matrix products reach, dimensionless."""
     attention_efficiency: Values
-    """Share of the chip's peak matrix rate that attention over a prompt reaches, dimensionless."""
+    """Share of the chip's peak 16-bit matrix rate that attention over a prompt reaches, dimensionless."""
     bandwidth_efficiency: Values
     """Share of the chip's memory bandwidth that reading weights reaches, dimensionless."""
     kv_efficiency: Values
     """Share of the chip's memory bandwidth that reading the key-value cache reaches, dimensionless."""
     expert_coverage_ratio: Values
     """Experts woken by a batch as if it had this many times its tokens, dimensionless."""
-    shared_weight_ratio: Values
-    """Time of reading the weights outside the experts of a mixture against their bytes, dimensionless."""
     layer_overhead_s: Values
     """Time of one layer in one decode step that neither bandwidth nor compute explains, in seconds."""
+    expert_overhead_exponent: Values
+    """Growth of a layer's overhead with its routed experts beyond 128, as the exponent of a power, dimensionless."""
     prefill_layer_overhead_s: Values
     """The same for one layer of a prefill, in seconds."""
     host_s_per_sequence: Values
     """Time of scheduler, sampler and detokeniser for each sequence of a decode step, in seconds."""
-    link_latency_s: Values
-    """Time of one all-reduce between any number of accelerators, in seconds."""
     allreduce_latency_s: Values
-    """Further time of one all-reduce for each doubling of the accelerators, in seconds."""
+    """Time of one all-reduce for each doubling of the accelerators, in seconds."""
     link_efficiency: Values
     """Share of the link's one-way bandwidth that all-reduces reach, dimensionless."""
     prefill_mixing_ratio: Values
@@ -74,16 +72,6 @@ class Coefficients:
     """Prefills a new request waits for, for each (half the other sequences in flight) ** `queue_exponent`."""
     queue_exponent: Values
     """Exponent of the wait for other prefills, dimensionless."""
-    queue_sharing_ratio: Values
-    """Share of the sequences on other attention copies that a new request waits for, dimensionless."""
-    expert_parallel_ttft_ratio: Values
-    """Multiplies `ttft_constant_s` where whole experts lie on different accelerators, dimensionless."""
-    data_parallel_ttft_ratio: Values
-    """Multiplies `ttft_constant_s` where the attention is copied, dimensionless."""
-    expert_parallel_overhead_ratio: Values
-    """Multiplies `layer_overhead_s` where whole experts lie on different accelerators, dimensionless."""
-    data_parallel_overhead_ratio: Values
-    """Multiplies `layer_overhead_s` where the attention is copied, dimensionless."""
     memory_share: Values
     """Share of the memory that the engine takes for weights and cache, dimensionless."""
     reserved_output_ratio: Values
@@ -274,6 +262,7 @@ def interval_factor(
     seen_model: bool = False,
     seen_chip: bool = True,
     accelerator_id: str = "",
+    neighbours: bool = False,
 ) -> tuple[float, float]:
     """Return what to multiply a prediction by for the 10 % and the 90 % end of its interval.
 
@@ -287,6 +276,8 @@ def interval_factor(
         seen_model: Whether the model itself was measured, see `is_measured_model`.
         seen_chip: Whether the chip was measured with this backend and precision.
         accelerator_id: Widens the interval by what else is unknown about a chip that was not measured.
+        neighbours: Whether the prediction takes in what measured neighbours say: the factors are then those where
+            none is near; raise both to the `spread` of `advisor.performance.decoder_neighbours.Nearby`.
 
     Example:
         >>> low, high = interval_factor("tpot", backend="vllm")
@@ -295,6 +286,7 @@ def interval_factor(
     """
     table = fitted_table()
     case = ("seen_model" if seen_model else "unseen_model") + ("" if seen_chip else "_unseen_chip")
+    case += "_near" if neighbours and seen_model else ""
     ends = table["kinds"]["moe" if mixture_of_experts else "dense"]["intervals"][target][case]
     low, high = (math.log(end) for end in ends.get(backend, ends["pooled"]))
     spread = _P90_SIGMAS * float(

@@ -140,7 +140,7 @@ def unsupported_reason(row: ServingRow) -> str:
 
 
 def _size_reason(row: ServingRow) -> str:
-    tensor, data, _ = _layout(row)
+    tensor, data, _ = layout_of(row)
     if tensor > _MOST_TENSOR_PARALLEL or tensor * data > _MOST_ACCELERATORS:
         return f"a replica of {tensor * data} accelerators is larger than any that was measured"
     engine = engine_of_rows([row])
@@ -149,7 +149,8 @@ def _size_reason(row: ServingRow) -> str:
     return ""
 
 
-def _layout(row: ServingRow) -> tuple[int, int, int]:
+def layout_of(row: ServingRow) -> tuple[int, int, int]:
+    """Return (tensor, data, expert) parallelism of one replica."""
     return parallel_layout(
         tp_size=row.tp_size,
         moe_tp_size=row.moe_tp_size,
@@ -168,6 +169,11 @@ def _weights(row: ServingRow) -> tuple[str, float, float]:
     return row.precision, size, 1.0
 
 
+def weight_precision(row: ServingRow) -> str:
+    """Return the precision under which a row was calibrated: that of its experts where the checkpoint fixes it."""
+    return _weights(row)[0]
+
+
 def _cache_bytes(row: ServingRow) -> float:
     eight_bits = row.precision in {"fp8", "fp4"} and row.model.weight_dtype not in {"mxfp4", "fp4"}
     return row.model.kv_elements_per_token * (1.0 if eight_bits else 2.0)
@@ -177,7 +183,7 @@ def _row_coefficients(row: ServingRow) -> Coefficients:
     return coefficients(
         row.backend,
         row.accelerator.id,
-        _weights(row)[0],
+        weight_precision(row),
         mixture_of_experts=bool(row.model.experts),
         model=row.model.name,
     )
@@ -195,8 +201,8 @@ def engine_of_rows(rows: Sequence[ServingRow], fitted: Coefficients | None = Non
         the cache has 8 bits where weights have 8 or 4, else 16; both are what the common recipes do and the
         rows do not state it.
     """
-    layouts = list(map(_layout, rows))
-    tensor, data, expert = (np.array(column, dtype=float) for column in zip(*layouts, strict=True))
+    layouts = list(map(layout_of, rows))
+    tensor, data, _ = (np.array(column, dtype=float) for column in zip(*layouts, strict=True))
     weights = [_weights(row) for row in rows]
     models = [row.model for row in rows]
     chips = [row.accelerator for row in rows]
@@ -219,6 +225,9 @@ def engine_of_rows(rows: Sequence[ServingRow], fitted: Coefficients | None = Non
             chip.peak_flops[compute_dtype(precision, tuple(chip.peak_flops))]
             for chip, (precision, _, _) in zip(chips, weights, strict=True)
         ),
+        attention_peak_flops=_column(
+            chip.peak_flops[compute_dtype("bf16", tuple(chip.peak_flops))] for chip in chips
+        ),
         memory_bandwidth_bytes_per_s=_column(chip.memory_bandwidth_bytes_per_s for chip in chips),
         interconnect_bytes_per_s=_column(
             chip.interconnect_bytes_per_s or _DEFAULT_LINK_BYTES_PER_S for chip in chips
@@ -228,7 +237,6 @@ def engine_of_rows(rows: Sequence[ServingRow], fitted: Coefficients | None = Non
         pipeline_parallel=_column(
             max(row.pp_size, 1.0) if row.pp_size == row.pp_size else 1.0 for row in rows
         ),
-        expert_parallel=expert,
         coefficients=fitted,
         embedding_params=np.where(
             _column(has_tied_tables(model) for model in models) > 0, tables, 2.0 * tables

@@ -165,6 +165,7 @@ def _engine(
     peaks = [
         chips[b].peak_flops[compute_dtype(_served(p), tuple(chips[b].peak_flops))] for b, p, _ in distinct
     ]
+    attention_peaks = [chip.peak_flops[compute_dtype("bf16", tuple(chip.peak_flops))] for chip in chips]
     by_chip = {
         name: np.array([getattr(chip, name) or 0.0 for chip in chips])[columns.block] for name in _CHIP_FIELDS
     }
@@ -185,13 +186,13 @@ def _engine(
         attention_flops_per_token_squared=_attention_flops(workload) * layers,
         weight_bytes_per_param=BYTES[workload.serving.precision] * delta["weight_bytes_ratio"] / compute,
         peak_flops=np.array(peaks)[index] * delta["compute_efficiency_ratio"],
+        attention_peak_flops=np.array(attention_peaks)[columns.block] * delta["compute_efficiency_ratio"],
         memory_bandwidth_bytes_per_s=by_chip["memory_bandwidth_bytes_per_s"]
         * delta["bandwidth_efficiency_ratio"],
         interconnect_bytes_per_s=np.where(link > 0.0, link, DEFAULT_LINK_BYTES_PER_S),
         tensor_parallel=accelerators,
         data_parallel=1.0,
         pipeline_parallel=1.0,
-        expert_parallel=1.0,
         coefficients=Coefficients.gather(found, index),
         embedding_params=tables,
         head_params=table,

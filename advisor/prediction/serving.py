@@ -13,6 +13,7 @@ from advisor.calibration import Calibration, DecoderFactors
 from advisor.calibration.factors import narrowed
 from advisor.performance.decoder import closed_loop, first_token_s
 from advisor.performance.decoder_coefficients import interval_factor
+from advisor.performance.decoder_neighbours import Nearby, OperatingPoints, measured_neighbours
 from advisor.prediction.deployments import (
     Deployment,
     Deployments,
@@ -139,8 +140,9 @@ def _predicted(
 ) -> dict[str, Array]:
     applied = deployments.applied(calibration, rows)
     found = times(deployments, shape, rows, DecoderFactors.gather(applied.engines, applied.index))
-    ttft, tpot = found.ttft_s, found.tpot_s
     columns = {name: values[rows] for name, values in shape.items()}
+    near = _neighbours(deployments, columns, rows, own=applied.mask)
+    ttft, tpot = found.ttft_s * near["ttft"].ratio, found.tpot_s * near["tpot"].ratio
     wider = BEYOND_LOG_SIGMA * _log_beyond(columns)
     size = deployments.accelerators(rows)
     prompt = found.prompt_share
@@ -148,7 +150,9 @@ def _predicted(
         "ttft": applied.learnt(0.0, 0.0, prompt, 1.0 - prompt, accelerators=size),
         "tpot": applied.learnt(1.0, found.sequences_share, 0.0, 0.0, accelerators=size),
     }
-    ttft_ends, tpot_ends = (_ends(deployments, target, rows, wider, learnt[target]) for target in TARGETS)
+    ttft_ends, tpot_ends = (
+        _ends(deployments, target, rows, near[target].spread, wider, learnt[target]) for target in TARGETS
+    )
     later = columns["output_tokens"] - 1.0
     total = ttft + tpot * later
     rate = columns["concurrency"] * columns["output_tokens"] / total
@@ -164,6 +168,29 @@ def _predicted(
     }
 
 
+def _neighbours(
+    deployments: Deployments,
+    columns: Mapping[str, Array],
+    rows: npt.NDArray[np.int64],
+    *,
+    own: npt.NDArray[np.bool_],
+) -> dict[Target, Nearby]:
+    """Return what measurements of others say.
+
+    Where there are none of that model and backend, and where the user's `own` runs teach instead, the spread is NaN.
+    """
+    found, index = np.unique(deployments.index[rows], return_inverse=True)
+    served = [row for place in found if (row := deployments.distinct[place].row)]
+    load = {name: columns[name] for name in ("input_tokens", "output_tokens", "concurrency")}
+    points, known = OperatingPoints.of(served).take(index).at(**load), measured_neighbours()
+    silent = own | ~np.isin(points.group, known.points.group)
+    near = {target: known.near(points, target) for target in TARGETS}
+    return {
+        target: Nearby(np.where(silent, 1.0, one.ratio), np.where(silent, np.nan, one.spread))
+        for target, one in near.items()
+    }
+
+
 def _log_beyond(columns: Mapping[str, Array]) -> Array:
     """Return by how many factors of e each row lies beyond what was measured, 0 inside."""
     ratios = [np.log(np.maximum(columns[name] / most, 1.0)) for name, most in MEASURED_UP_TO.items()]
@@ -174,15 +201,32 @@ def _ends(
     deployments: Deployments,
     target: Target,
     rows: npt.NDArray[np.int64],
+    spread: Array,
     log_sigma: Array,
     learnt: tuple[Array, Array],
 ) -> tuple[Array, Array]:
     """Return what to multiply predictions by for their two ends.
 
-    They are widened by a further deviation of each row, and narrowed and centred by what the user's runs taught.
+    Args:
+        deployments: What the rows serve.
+        target: 'ttft' or 'tpot'.
+        rows: Usable rows, by position.
+        spread: Width against that without measured neighbours; NaN where neighbours have no say.
+        log_sigma: Further deviation of each row, which widens.
+        learnt: What the user's runs taught, which narrows and centres.
     """
-    ends = [log_ends(found, target) for found in deployments.distinct]
-    low, high = (deployments.column([end[side] for end in ends], rows) for side in (0, 1))
+    alone, near = (
+        [
+            deployments.column(
+                [log_ends(found, target, neighbours=say)[side] for found in deployments.distinct], rows
+            )
+            for side in (0, 1)
+        ]
+        for say in (False, True)
+    )
+    low, high = (
+        np.where(np.isnan(spread), one, spread * other) for one, other in zip(alone, near, strict=True)
+    )
     shipped = (high - low) / 2.0
     own = Z_90_PERCENT * narrowed(shipped / Z_90_PERCENT, *learnt)
     middle = (low + high) / 2.0 * own / np.maximum(shipped, 1e-12)
@@ -190,8 +234,14 @@ def _ends(
     return np.exp(middle - half), np.exp(middle + half)
 
 
-def log_ends(found: Deployment, target: Target) -> tuple[float, float]:
-    """Return the logarithms of both ends over the prediction, widened for a shape known by its size alone."""
+def log_ends(found: Deployment, target: Target, *, neighbours: bool = False) -> tuple[float, float]:
+    """Return the logarithms of both ends over the prediction, widened for a shape known by its size alone.
+
+    Args:
+        found: Deployment.
+        target: 'ttft' or 'tpot'.
+        neighbours: Whether the prediction takes in measured neighbours, see `interval_factor`.
+    """
     if found.row is None or found.reason:
         return 0.0, 0.0
     ends = interval_factor(
@@ -201,6 +251,7 @@ def log_ends(found: Deployment, target: Target) -> tuple[float, float]:
         seen_model=is_measured(found.row) and not found.sized,
         seen_chip=has_measured_chip(found.row),
         accelerator_id=found.row.accelerator.id,
+        neighbours=neighbours,
     )
     low, high = map(math.log, ends)
     middle = (low + high) / 2.0

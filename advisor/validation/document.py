@@ -61,7 +61,7 @@ class ChoiceRow(Part):
     held_out: str
     """What the fit had not seen of the measurements; empty for the predictions of this validation."""
     limits_met_by: str
-    """What had to keep the limit: `prediction`, or the `p90 end` of its interval."""
+    """What had to keep both limits: the `prediction`, or a probability such as `60 % sure`."""
     cases: int
     """Limits times models and lengths for which some configuration keeps the limits."""
     mean_regret_ratio: float | None

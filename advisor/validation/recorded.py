@@ -26,7 +26,6 @@ _PASS_KINDS = {
     "int8": "INT8, CPU",
 }
 _PASS_CASES = {"row": "row", "model": "model", "family": "model family", "chip": "chip"}
-_MARGINS = {"choice": "prediction", "choice_p90": "p90 end"}
 
 Errors = Mapping[str, Any]
 
@@ -97,17 +96,16 @@ def recorded_choices() -> Iterator[ChoiceRow]:
     """Yield how well fits that had not seen a model chose among its measured configurations."""
     for kind, table in fitted_table()["kinds"].items():
         for case in ("held_out_configurations", "left_out_models"):
-            for name, words in _MARGINS.items():
-                if found := table["errors"].get(case, {}).get(name):
-                    yield ChoiceRow(
-                        kind=kind,
-                        held_out=_DECODER_CASES[case],
-                        limits_met_by=words,
-                        cases=found["cases"],
-                        mean_regret_ratio=found["mean_regret"],
-                        violated_ratio=found["violated"],
-                        no_choice=found["no_choice"],
-                    )
+            for words, found in table["errors"][case]["choice"].items():
+                yield ChoiceRow(
+                    kind=kind,
+                    held_out=_DECODER_CASES[case],
+                    limits_met_by=words,
+                    cases=found["cases"],
+                    mean_regret_ratio=found["mean_regret"],
+                    violated_ratio=found["violated"],
+                    no_choice=found["no_choice"],
+                )
 
 
 def promises() -> Iterator[PromiseRow]:

@@ -6,25 +6,28 @@ and reads `../shared/measurements`. Everything is deterministic.
 Method: least squares on log(predicted / measured) of TTFT and TPOT with a pseudo-Huber loss. Each coefficient is a shared
 value times a factor for the backend, the chip and the precision; factors are pulled towards 1 (ridge), so that a
 factor with little evidence stays near 1. Measured models have their own ratios, pulled towards 1 as well, which are 1
-for any other model. Repeated configurations share one weight.
+for any other model. Repeated configurations share one weight. What is left of a measured model's error is carried over
+to configurations close by (kriging, see `advisor.performance.decoder_neighbours`); a model that was left out of a fit
+has no neighbours.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from neighbours import START, averaged, fitted_kernels, write_neighbours
 from scipy.optimize import least_squares
 
 from advisor.catalog import Catalog
 from advisor.models import find_model
 from advisor.performance.decoder import closed_loop
-from advisor.performance.decoder_coefficients import NUMERIC_FIELDS, Coefficients
+from advisor.performance.decoder_coefficients import BACKENDS, NUMERIC_FIELDS, Coefficients
+from advisor.performance.decoder_neighbours import Kernel, Neighbours, OperatingPoints
 from advisor.performance.decoder_rows import (
     ServingRow,
     accelerator_id,
@@ -32,10 +35,13 @@ from advisor.performance.decoder_rows import (
     parallel_layout,
     served_precision,
 )
+from advisor.validation.choices import RULES, Configurations, Latencies
 
 ROOT = Path(__file__).resolve().parents[3]
 MEASUREMENTS = ROOT.parent / "shared" / "measurements"
 TABLE = ROOT / "advisor" / "data" / "decoder_coefficients.json"
+NEIGHBOURS = ROOT / "advisor" / "data" / "decoder_neighbours.csv"
+TARGETS = ("ttft", "tpot")
 DATE = "2026-11-24"
 SOURCE = "llm_e2e_serving_silicon.csv: PyPI aiconfigurator-core 0.12 (Apache-2.0), largely public InferenceMAX runs"
 SAME_NETWORK = {
@@ -57,25 +63,18 @@ SHARED = {  # coefficient: start, ridge on the shared value (natural log), ridge
     "bandwidth_efficiency": (0.85, 0.5, {}),
     "kv_efficiency": (0.6, 0.5, {}),
     "expert_coverage_ratio": (1.0, 0.3, {}),
-    "shared_weight_ratio": (1.0, 0.7, {}),
     "layer_overhead_s": (4e-5, 1.0, {"backend": 0.3}),
-    "prefill_layer_overhead_s": (1e-4, 1.0, {"backend": 0.3}),
+    "prefill_layer_overhead_s": (1e-4, 1.0, {}),
     "host_s_per_sequence": (3e-5, 1.0, {"backend": 0.3}),
-    "link_latency_s": (2e-6, 1.0, {}),
     "allreduce_latency_s": (2e-6, 1.0, {}),
     "link_efficiency": (0.5, 0.5, {}),
     "prefill_mixing_ratio": (1.0, 0.2, {"backend": 0.2}),
     "ttft_constant_s": (0.03, 1.0, {"backend": 0.7}),
-    "ttft_layer_s": (4e-4, 1.0, {"backend": 0.3}),
+    "ttft_layer_s": (4e-4, 1.0, {}),
     "ttft_steps": (1.0, 0.7, {"backend": 0.3}),
     "queue_slope": (0.5, 1.0, {"backend": 0.7}),
     "queue_exponent": (0.8, 0.2, {"backend": 0.15}),
-    "queue_sharing_ratio": (0.3, 1.0, {}),
-    "expert_parallel_ttft_ratio": (1.0, 0.5, {"backend": 0.5}),
-    "data_parallel_ttft_ratio": (1.0, 0.5, {"backend": 0.5}),
-    "expert_parallel_overhead_ratio": (1.0, 0.3, {}),
-    "data_parallel_overhead_ratio": (1.0, 0.3, {}),
-    "memory_share": (0.9, 0.03, {"backend": 0.04}),
+    "memory_share": (0.9, 0.03, {}),
     "reserved_output_ratio": (0.8, 0.3, {"backend": 0.1}),
     "tpot_ratio": (1.0, 1e-4, {"model": 0.1, "model_chip": 0.05}),
     "ttft_ratio": (1.0, 1e-4, {"model": 0.25, "model_chip": 0.1}),
@@ -83,6 +82,7 @@ SHARED = {  # coefficient: start, ridge on the shared value (natural log), ridge
 FIXED = {
     "dequantization_bytes_per_param": 0.0,
     "dequantization_tokens": 1.0,
+    "expert_overhead_exponent": 0.0,
     "log_sigma_ttft": 0.4,
     "log_sigma_tpot": 0.2,
 }
@@ -100,7 +100,7 @@ KINDS = {  # what leave-one-model-out justified beyond SHARED, or instead of it
         "kv_efficiency": (0.6, 0.5, {"backend": 0.2, "precision": 0.3}),
         "prefill_mixing_ratio": (1.0, 0.2, {"backend": 0.2, "precision": 0.15}),
         "host_s_per_sequence": (3e-5, 1.0, {}),
-        "prefill_layer_overhead_s": (1e-4, 1.0, {}),
+        "expert_overhead_exponent": (0.2, 1.0, {}),
     },
 }
 
@@ -116,6 +116,10 @@ class Rows:
     tpot: np.ndarray
     weight: np.ndarray
     engine: object = field(default=None)
+
+    @property
+    def measured(self) -> dict[str, np.ndarray]:
+        return {"ttft": self.ttft, "tpot": self.tpot}
 
     def take(self, keep: np.ndarray) -> Rows:
         index = np.flatnonzero(keep)
@@ -283,8 +287,6 @@ def _huber(residual: np.ndarray, scale: float) -> np.ndarray:
 
 def loop(rows: Rows, values: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Return TTFT and TPOT of rows under coefficients, in seconds."""
-    from dataclasses import replace
-
     engine = replace(rows.engine, coefficients=Coefficients(**{**FIXED, **values}))
     frame = rows.frame
     return closed_loop(
@@ -295,17 +297,55 @@ def loop(rows: Rows, values: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndar
     )
 
 
-def held_out(data: Rows, kind: str, *groupings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+@dataclass
+class Predictions:
+    """TTFT and TPOT of rows, and how wide each interval is against one without neighbours."""
+
+    middle: dict[str, np.ndarray]
+    spread: dict[str, np.ndarray]
+    plain: dict[str, np.ndarray]
+    """TTFT and TPOT of the same fit without what neighbours say."""
+
+    @classmethod
+    def blank(cls, count: int) -> Predictions:
+        return cls(*({target: np.full(count, np.nan) for target in TARGETS} for _ in range(3)))
+
+    def alone(self) -> Predictions:
+        """Return the predictions without neighbours."""
+        return Predictions(self.plain, {t: np.ones(len(v)) for t, v in self.plain.items()}, self.plain)
+
+
+def points_of(rows: Rows) -> OperatingPoints:
+    frame = rows.frame
+    return OperatingPoints.of(rows.rows).at(
+        input_tokens=frame["isl_tokens"].to_numpy(float),
+        output_tokens=frame["osl_tokens"].to_numpy(float),
+        concurrency=frame["concurrency"].to_numpy(float),
+    )
+
+
+def known_errors(fit: Fit, rows: Rows, kernels: dict[str, Kernel]) -> Neighbours:
+    """Return the errors of a fit at the rows it has seen."""
+    found = dict(zip(TARGETS, fit.predict(rows), strict=True))
+    log_ratio = {target: np.log(rows.measured[target] / found[target]) for target in TARGETS}
+    return averaged(points_of(rows), rows.frame["configuration"].to_numpy(), log_ratio, kernels)
+
+
+def held_out(data: Rows, kind: str, kernels: dict[str, Kernel], *groupings: np.ndarray) -> Predictions:
     """Predict rows of one kind with fits that have seen nothing of their group, under each of the groupings."""
     own = data.groups["kind"] == kind
     train_on = own if kind == "dense" else np.ones(len(own), dtype=bool)
-    ttft, tpot = np.full(len(own), np.nan), np.full(len(own), np.nan)
+    found = Predictions.blank(len(own))
     for group in sorted(set(zip(*(grouping[own] for grouping in groupings), strict=True))):
         matches = [grouping == level for grouping, level in zip(groupings, group, strict=True)]
-        test = own & np.logical_and.reduce(matches)
-        fit = Fit(kind, data.take(train_on & ~np.logical_or.reduce(matches)))
-        ttft[test], tpot[test] = fit.predict(data.take(test))
-    return ttft, tpot
+        test, train = own & np.logical_and.reduce(matches), train_on & ~np.logical_or.reduce(matches)
+        fit, asked = Fit(kind, data.take(train)), data.take(test)
+        known, points = known_errors(fit, data.take(train & own), kernels), points_of(asked)
+        for target, plain in zip(TARGETS, fit.predict(asked), strict=True):
+            near = known.near(points, target)
+            found.plain[target][test] = plain
+            found.middle[target][test], found.spread[target][test] = plain * near.ratio, near.spread
+    return found
 
 
 def errors(predicted: np.ndarray, measured: np.ndarray) -> dict[str, float]:
@@ -319,45 +359,56 @@ def errors(predicted: np.ndarray, measured: np.ndarray) -> dict[str, float]:
     }
 
 
-def report(title: str, data: Rows, ttft: np.ndarray, tpot: np.ndarray, group: str | None = None) -> dict:
+def report(title: str, data: Rows, found: Predictions, group: str | None = None) -> dict:
     """Print and return the error table of the rows that have a prediction."""
-    table, done = {}, np.isfinite(ttft)
+    table, done = {}, np.isfinite(found.middle["ttft"])
     levels = [None] if group is None else sorted(set(data.groups[group][done]))
     for level in levels:
         keep = done if level is None else done & (data.groups[group] == level)
-        found = {"tpot": errors(tpot[keep], data.tpot[keep]), "ttft": errors(ttft[keep], data.ttft[keep])}
-        table[level or "all"] = found
+        row = {t: errors(found.middle[t][keep], data.measured[t][keep]) for t in ("tpot", "ttft")}
+        table[level or "all"] = row
         text = "  ".join(
             f"{name} {100 * e['median_ape']:5.1f} / {100 * e['mean_ape']:5.1f} % (bias {e['median_log_bias']:+.2f})"
-            for name, e in found.items()
+            for name, e in row.items()
         )
-        print(f"{title:34s} {level or 'all':24s} {found['tpot']['rows']:5d} rows  {text}")
+        print(f"{title:34s} {level or 'all':24s} {row['tpot']['rows']:5d} rows  {text}")
     return table
 
 
-def quantile_factors(data: Rows, predicted: np.ndarray, measured: np.ndarray) -> dict[str, list[float]]:
-    """Return the 10 % and 90 % quantile of measured / predicted, for each backend with 25 rows and pooled."""
-    done = np.isfinite(predicted)
-    ratio = np.where(done, measured / predicted, np.nan)
-    ends = {"pooled": ratio[done]} | {
-        b: ratio[done & (data.groups["backend"] == b)] for b in ("sglang", "trtllm", "vllm")
+def interval_factors(data: Rows, found: Predictions, target: str, keep: np.ndarray) -> dict[str, list[float]]:
+    """Return the 10 % and 90 % quantile of measured / predicted where no neighbour narrows the interval.
+
+    For each backend with 25 rows, and pooled. Errors are divided by the spread before the quantiles are taken.
+    """
+    done = np.isfinite(found.middle[target]) & keep
+    sigmas = np.log(data.measured[target] / found.middle[target]) / found.spread[target]
+    ends = {"pooled": sigmas[done]} | {b: sigmas[done & (data.groups["backend"] == b)] for b in BACKENDS}
+    return {
+        name: [_short(np.exp(np.quantile(values, q))) for q in (0.1, 0.9)]
+        for name, values in ends.items()
+        if len(values) >= 25
     }
-    return {n: [_short(np.quantile(r, q)) for q in (0.1, 0.9)] for n, r in ends.items() if len(r) >= 25}
 
 
-def coverage(data: Rows, predicted: np.ndarray, measured: np.ndarray) -> float:
-    """Return the share of rows inside an interval whose factors come from the other half of the configurations."""
+def interval_ends(data: Rows, found: Predictions, target: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return both ends of each row, with factors that come from the other half of the configurations."""
     half = data.frame["configuration"].to_numpy() % 2 == 0
-    inside = []
+    low, high = np.full(len(half), np.nan), np.full(len(half), np.nan)
     for own in (half, ~half):
-        factors = quantile_factors(data, np.where(own, np.nan, predicted), measured)
-        for backend in ("sglang", "trtllm", "vllm"):
-            keep = own & np.isfinite(predicted) & (data.groups["backend"] == backend)
-            low, high = factors.get(backend, factors["pooled"])
-            inside.append(
-                (measured[keep] >= low * predicted[keep]) & (measured[keep] <= high * predicted[keep])
-            )
-    return float(np.concatenate(inside).mean())
+        factors = interval_factors(data, found, target, ~own)
+        for backend in BACKENDS:
+            keep = own & (data.groups["backend"] == backend)
+            ends = np.array(factors.get(backend, factors["pooled"]))
+            power, middle = found.spread[target][keep], found.middle[target][keep]
+            low[keep], high[keep] = middle * ends[0] ** power, middle * ends[1] ** power
+    return low, high
+
+
+def coverage(data: Rows, found: Predictions, target: str) -> float:
+    """Return the share of rows inside their interval."""
+    low, high = interval_ends(data, found, target)
+    done, measured = np.isfinite(low), data.measured[target]
+    return float(np.mean((measured[done] >= low[done]) & (measured[done] <= high[done])))
 
 
 def _averaged(groups: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -366,49 +417,29 @@ def _averaged(groups: np.ndarray, values: np.ndarray) -> np.ndarray:
     return np.exp(logs.to_numpy())
 
 
-def cheapest_choice(
-    data: Rows,
-    ttft: np.ndarray,
-    tpot: np.ndarray,
-    *,
-    margins: tuple[float, float],
-    within: tuple[str, ...] = (),
-) -> dict[str, float]:
-    """Choose the cheapest measured configuration under limits by prediction; compare with the choice by measurement.
-
-    Choices are made among the rows of one model and lengths; the cost is accelerators over output rate; limits are every
-    pair of the values below that some row keeps; repeats of a configuration are averaged. `margins` multiply predicted TTFT and TPOT before they meet the limits.
-    Regret is how much more the chosen row costs than the cheapest that keeps the limits, where the chosen one does too.
-    """
-    frame, done = data.frame, np.isfinite(ttft)
-    chips = np.asarray(data.engine.accelerators)
-    concurrency, answer = frame["concurrency"].to_numpy(float), frame["osl_tokens"].to_numpy(float)
+def configurations(data: Rows, found: Predictions) -> Configurations:
+    """Return the rows that have a prediction as configurations to choose among."""
+    frame, done = data.frame, np.isfinite(found.middle["ttft"])
+    answer = frame["osl_tokens"].to_numpy(float)
+    work = frame["concurrency"].to_numpy(float) * answer / np.asarray(data.engine.accelerators)
     repeats = frame["configuration"].to_numpy()
-    true_ttft, true_tpot = (_averaged(repeats, values) for values in (data.ttft, data.tpot))
-    measured = chips * (true_ttft + true_tpot * answer) / (concurrency * answer)
-    predicted = chips * (ttft + tpot * answer) / (concurrency * answer)
-    regrets, violated, none = [], [], 0
-    keys = [data.groups[name] for name in ("family", *within)]
-    for cell in frame.groupby([*keys, "isl_tokens", "osl_tokens"]).indices.values():
-        rows = cell[done[cell]]
-        for first, token in itertools.product((0.2, 0.5, 1.0, 2.0, 5.0), (0.008, 0.012, 0.02, 0.03, 0.05)):
-            truly = rows[(true_ttft[rows] <= first) & (true_tpot[rows] <= token)]
-            said = rows[(ttft[rows] * margins[0] <= first) & (tpot[rows] * margins[1] <= token)]
-            if len(rows) < 8 or not len(truly):
-                continue
-            if not len(said):
-                none += 1
-                continue
-            chosen = said[np.argmin(predicted[said])]
-            violated.append(true_ttft[chosen] > first or true_tpot[chosen] > token)
-            if not violated[-1]:
-                regrets.append(measured[chosen] / measured[truly].min() - 1.0)
-    return {
-        "cases": len(violated) + none,
-        "mean_regret": _short(np.mean(regrets)),
-        "violated": _short(np.mean(violated)),
-        "no_choice": none,
+    measured = {target: _averaged(repeats, values) for target, values in data.measured.items()}
+    cells = frame.groupby([data.groups["family"], "isl_tokens", "osl_tokens"]).ngroup().to_numpy()
+
+    def cost(times: dict[str, np.ndarray]) -> np.ndarray:
+        return ((times["ttft"] + times["tpot"] * (answer - 1.0)) / work)[done]
+
+    latencies = {
+        t: Latencies(*(1e3 * v[done] for v in (found.middle[t], *interval_ends(data, found, t))))
+        for t in TARGETS
     }
+    return Configurations(
+        cells[done],
+        tuple(1e3 * measured[target][done] for target in TARGETS),
+        cost(measured),
+        cost(found.middle),
+        tuple(latencies[target] for target in TARGETS),
+    )
 
 
 CASES = {  # what a fit has not seen: name in the table of errors, name in the table of intervals
@@ -417,63 +448,87 @@ CASES = {  # what a fit has not seen: name in the table of errors, name in the t
     "left_out_chips": "seen_model_unseen_chip",
     "left_out_models_and_chips": "unseen_model_unseen_chip",
 }
-MARGINS = {"choice": 0.0, "choice_half_margin": 0.5, "choice_p90": 1.0}
 
 
-def judged_choices(data: Rows, ttft: np.ndarray, tpot: np.ndarray) -> dict:
-    """Print and return regret and violations, with limits met by the prediction itself or by a pessimistic end."""
-    ends = [quantile_factors(data, p, m)["pooled"][1] for p, m in ((ttft, data.ttft), (tpot, data.tpot))]
-    table = {}
-    for label, power in MARGINS.items():
-        margins = ends[0] ** power, ends[1] ** power
-        for within in ((), ("accelerator", "backend", "precision")):
-            found = cheapest_choice(data, ttft, tpot, margins=margins, within=within)
-            table["_within_".join([label, *within[:1]])] = found
-            print(f"{'':34s} {label} {'on one chip' if within else ''} {found}")
+def judged_choices(data: Rows, found: Predictions) -> dict:
+    """Print and return regret and violations under each rule."""
+    table, candidates = {}, configurations(data, found)
+    for words, sure in RULES.items():
+        none, regrets, broken = candidates.judged(sure=sure)
+        table[words] = {
+            "cases": len(broken) + none,
+            "mean_regret": _short(np.mean(regrets)),
+            "violated": _short(np.mean(broken)),
+            "no_choice": none,
+        }
+        print(f"{'':34s} cheapest by {words}: {table[words]}")
     return table
 
 
-def judged(data: Rows, kind: str) -> dict:
-    """Fit and judge one kind of model; return its part of the shipped table."""
+def judged(data: Rows, kind: str, fit: Fit, kernels: dict[str, Kernel]) -> dict:
+    """Judge the fit of one kind of model on what fits like it had not seen; return its part of the shipped table."""
     own = data.groups["kind"] == kind
-    fit = Fit(kind, data.take(own if kind == "dense" else np.ones(len(own), dtype=bool)))
     values, models = fit.as_table()
-    for name in ("dequantization_bytes_per_param", "dequantization_tokens"):
+    for name in sorted(set(FIXED).difference(values, ("log_sigma_ttft", "log_sigma_tpot"))):
         values[name] = {"value": FIXED[name]}
     mine = data.take(own)
-    table: dict = {"fit": report(f"{kind}: fit", mine, *fit.predict(mine))}
-    families, configurations = data.groups["family"], data.frame["configuration"].to_numpy()
-    folds = np.random.default_rng(0).integers(0, 4, configurations.max() + 1)[configurations]
+    plain = dict(zip(TARGETS, fit.predict(mine), strict=True))
+    table: dict = {"fit": report(f"{kind}: fit, no neighbours", mine, Predictions(plain, {}, plain))}
+    families, numbers = data.groups["family"], data.frame["configuration"].to_numpy()
+    folds = np.random.default_rng(0).integers(0, 4, numbers.max() + 1)[numbers]
     left_out = ((folds,), (families,), (data.groups["accelerator"],), (families, data.groups["accelerator"]))
-    intervals: dict = {"ttft": {}, "tpot": {}}
+    intervals: dict = {target: {} for target in TARGETS}
     for (name, case), groupings in zip(CASES.items(), left_out, strict=True):
-        ttft, tpot = held_out(data, kind, *groupings)
-        table[name] = report(f"{kind}: {name}", data, ttft, tpot)
-        intervals["ttft"][case] = quantile_factors(data, ttft, data.ttft)
-        intervals["tpot"][case] = quantile_factors(data, tpot, data.tpot)
+        found = held_out(data, kind, kernels, *groupings)
+        table[name] = report(f"{kind}: {name}", data, found)
+        for target in TARGETS:
+            intervals[target][case] = interval_factors(data, found.alone(), target, own)
+            if case.startswith("seen_model"):
+                intervals[target][f"{case}_near"] = interval_factors(data, found, target, own)
         if name == "left_out_models":
-            table[name] |= report(f"{kind}: {name}", data, ttft, tpot, "family")
+            table[name] |= report(f"{kind}: {name}", data, found, "family")
         if name in {"held_out_configurations", "left_out_models"}:
-            table[name] |= judged_choices(data, ttft, tpot)
-            shares = {"ttft": coverage(data, ttft, data.ttft), "tpot": coverage(data, tpot, data.tpot)}
-            table[name]["coverage"] = {target: _short(share) for target, share in shares.items()}
-            print(f"{'':34s} share inside the 10-90 % interval {table[name]['coverage']}")
+            table[name]["choice"] = judged_choices(data, found)
+        table[name]["coverage"] = {target: _short(coverage(data, found, target)) for target in TARGETS}
+        print(f"{'':34s} share inside the 10-90 % interval {table[name]['coverage']}")
     known = sorted(set(families[own]))
     models = {key: ratios for key, ratios in models.items() if key.split("|")[0] in known}
     return {"values": values, "models": models, "families": known, "errors": table, "intervals": intervals}
 
 
+def joined(parts: list[Neighbours]) -> Neighbours:
+    """Return the errors of both kinds of models as one table."""
+    points = [part.points for part in parts]
+    return Neighbours(
+        OperatingPoints(
+            *(np.concatenate([getattr(p, f.name) for p in points]) for f in fields(OperatingPoints))
+        ),
+        np.concatenate([part.measurements for part in parts]),
+        {target: np.concatenate([part.log_ratio[target] for part in parts]) for target in TARGETS},
+        parts[0].kernels,
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--write", action="store_true", help="write advisor/data/decoder_coefficients.json")
+    parser.add_argument("--write", action="store_true", help="write the tables in advisor/data")
     arguments = parser.parse_args()
     data = measured_rows()
-    kinds = {kind: judged(data, kind) for kind in KINDS}
+    own = {kind: data.groups["kind"] == kind for kind in KINDS}
+    fits = {
+        kind: Fit(kind, data.take(keep if kind == "dense" else np.ones(len(keep), dtype=bool)))
+        for kind, keep in own.items()
+    }
+    known = joined([known_errors(fits[kind], data.take(keep), START) for kind, keep in own.items()])
+    kernels = fitted_kernels(known)
+    print(*kernels.items(), sep="\n")
+    kinds = {kind: judged(data, kind, fits[kind], kernels) for kind in KINDS}
     if arguments.write:
-        write(data, kinds)
+        write(data, kinds, kernels)
+        write_neighbours(known, NEIGHBOURS)
 
 
-def write(data: Rows, kinds: dict) -> None:
+def write(data: Rows, kinds: dict, kernels: dict[str, Kernel]) -> None:
     """Write the shipped table, keeping its published and extrapolated parts."""
     measured = sorted({(r.backend, r.accelerator.id, r.precision) for r in data.rows})
     old = json.loads(TABLE.read_text())
@@ -481,13 +536,14 @@ def write(data: Rows, kinds: dict) -> None:
         "date": DATE,
         "source": SOURCE,
         "rows": len(data.rows),
-        "method": "pseudo-Huber least squares on logarithms, factors pulled to 1; tests/benchmarks/calibration/fit_decoder.py",
+        "method": "pseudo-Huber least squares on logarithms, factors pulled to 1, then kriging of the errors; tests/benchmarks/calibration/fit_decoder.py",
         "left_out": LEFT_OUT,
-        "selection": "ridges, groups and losses were chosen by comparing about 100 variants on the same left-out models",
+        "selection": "terms, ridges, groups and losses were chosen by comparing about 200 variants on the same left-out models",
         "measured": [list(cell) for cell in measured],
         "same_network": SAME_NETWORK,
         "published_precisions": old.get("published_precisions", {}),
         "extrapolated_accelerators": old.get("extrapolated_accelerators", {}),
+        "neighbours": {target: asdict(kernel) for target, kernel in kernels.items()},
         "kinds": kinds,
     }
     TABLE.write_text(json.dumps(table, indent=1) + "\n")
