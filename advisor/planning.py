@@ -48,8 +48,8 @@ def _of_some(one: Prepared, within: NDArray[np.int64], terms: Terms) -> Formulat
 
     Those beyond a quota must go before the program's columns are thinned out, where a cheaper one replaces a dearer.
     """
-    case = replace(one.case, plans=one.plans.take(within))
-    found = formulate([case], terms)
+    whole = one.case  # what stands against a change is in its costs
+    found = formulate([replace(whole, plans=whole.plans.take(within))], terms)
     return replace(found, candidate={name: int(within[at]) for name, at in found.candidate.items()})
 
 
