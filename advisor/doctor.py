@@ -16,7 +16,7 @@ from advisor.strategy import Strategy
 
 PACKAGE = "inference-advisor"
 Mark = Literal["ok", "note", "problem"]
-_OF_DEVELOPERS = {"dev", "test"}
+_OF_DEVELOPERS = {"dev", "integration", "mlops", "test"}
 _PARTS = ("pulp", "highspy", "pydantic", "numpy", "typer", "jinja2", "PyYAML")
 _MARKED = {"ok": " ", "note": "-", "problem": "!"}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import html
 import json
 import os
 import re
@@ -21,13 +22,16 @@ from advisor.cli import app
 from advisor.cli.flags import LATENCIES, REQUIREMENT_FLAGS
 from advisor.evidence import load
 from advisor.examples import EXAMPLES
+from advisor.questions import explain
 from advisor.registry import installed_strategies
-from advisor.report import render_terminal
+from advisor.report import render_html, render_terminal
 from advisor.strategy import NONE, Strategy
+from tests import chromium
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 README = REPOSITORY / "README.md"
 DATA = REPOSITORY / "advisor" / "data"
+PICTURE = re.compile(r"!\[(?P<said>[^\]]*)\]\((?P<path>[\w/.-]+\.png)\)")
 GENERATED = re.compile(
     r"(?<=<!-- generated: )(?P<what>[\w/.]+)( -->)(?P<text>.*?)(?=<!-- end -->)", re.DOTALL
 )
@@ -310,6 +314,64 @@ def test_the_readme_names_only_options_that_exist() -> None:
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", ours))
     generated_flags = {"--max-num-seqs", "--enable-prefix-caching", "--update-golden"}
     assert named <= options() | generated_flags
+
+
+def test_the_picture_shows_what_the_report_says_today(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    found = explain(EXAMPLES[0], Requirements(max_accuracy_loss="1%"))
+    page = render_html(found.recommendation, found.insights)
+    headline = re.search(r"<h1[^>]*>(.*?)</h1>", page, re.DOTALL)
+    assert headline is not None
+    said = " ".join(html.unescape(headline[1]).split())
+    if request.config.getoption("--update-golden"):
+        take_picture(page, tmp_path)
+        README.write_text(PICTURE.sub(lambda m: f"![{said}]({m['path']})", readme()), encoding="utf-8")
+    shown = PICTURE.search(readme())
+    assert shown is not None
+    assert said == shown["said"], "pytest -n0 tests/test_readme.py --update-golden takes the picture anew"
+    picture = (REPOSITORY / shown["path"]).read_bytes()
+    assert picture.startswith(b"\x89PNG")
+    assert len(picture) < 200_000
+
+
+def take_picture(page: str, folder: Path) -> None:
+    """Draw the top of the report as a person sees it."""
+    browser = chromium.executable()
+    if browser is None:
+        pytest.skip("no Chromium is installed, and a picture is wanted")
+    (folder / "report.html").write_text(page, encoding="utf-8")
+    shown = PICTURE.search(readme())
+    assert shown is not None
+    size = ("--window-size=1000,640", "--hide-scrollbars", f"--screenshot={REPOSITORY / shown['path']}")
+    address = (folder / "report.html").as_uri()
+    flags = ("--headless", "--no-sandbox", "--disable-gpu")
+    subprocess.run([browser, *flags, *size, address], check=True, capture_output=True)
+
+
+def test_every_command_shows_an_example_whose_options_exist() -> None:
+    group: Any = typer.main.get_command(app)
+    known = options()
+    for name, command in group.commands.items():
+        examples = re.findall(r"^\s*(?:Example: )?.*?(advisor .*)$", command.help or "", re.MULTILINE)
+        shown = [example for example in examples if f"advisor {name}" in example]
+        assert shown, f"advisor {name} --help has no example"
+        assert {
+            flag for example in shown for flag in re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", example)
+        } <= known | {"--json"}
+
+
+@pytest.mark.parametrize(
+    ("words", "position", "offered"),
+    [
+        ("advisor rec", "1", "recommend"),
+        ("advisor export --to ll", "3", "llm-compressor"),
+        ("advisor recommend --max-m", "2", "--max-memory"),
+    ],
+)
+def test_a_shell_completes_commands_options_and_values(words: str, position: str, offered: str) -> None:
+    shell = {"_ADVISOR_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": position}
+    command = Path(sys.executable).parent / "advisor"
+    done = subprocess.run([command], env={**os.environ, **shell}, capture_output=True, text=True, check=True)
+    assert offered in done.stdout.split()
 
 
 def test_the_install_section_has_the_two_commands_first() -> None:

@@ -24,6 +24,8 @@ def doctor(
     """Look at this installation: versions, solvers, extras, the age of prices, strategies and where they come from.
 
     Exits with 0 whatever it finds; attach the output to a report of a fault.
+
+    Example: advisor doctor --format json
     """
     from datetime import date
 

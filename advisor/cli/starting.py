@@ -39,7 +39,10 @@ def init(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
 ) -> None:
-    """Write a commented advisor.yaml from a few questions, or from flags where there is no terminal."""
+    """Write a commented advisor.yaml from a few questions, or from flags where there is no terminal.
+
+    Example: advisor init --model llama-3.1-8b --instance p5.48xlarge --instances 1 --requests-per-s 12
+    """
     from advisor.errors import FileExists
     from advisor.starting import Answers, workload_text
 
@@ -68,7 +71,10 @@ class Schema(StrEnum):
 
 @app.command()
 def schema(document: Annotated[Schema, typer.Argument(help="Which document.")]) -> None:
-    """Print the JSON Schema of a document."""
+    """Print the JSON Schema of a document.
+
+    Example: advisor schema workload > workload.schema.json
+    """
     import json
 
     from advisor import Calibration, Recommendation, Requirements, Workload

@@ -20,7 +20,10 @@ def strategies(
     ] = Example.LARGE_LLM,
     workload: Annotated[Path | None, typer.Option("--workload", help="Your own workload instead.")] = None,
 ) -> None:
-    """List the installed strategies, or show one with its evidence."""
+    """List the installed strategies, or show one with its evidence.
+
+    Example: advisor strategies quantization --example small-cnn
+    """
     from advisor.cards import strategy_card, strategy_list
 
     source = str(workload) if workload else example.value

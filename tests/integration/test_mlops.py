@@ -38,7 +38,7 @@ def recipe(name: str) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def tracking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a real tracking server with its registry on loopback."""
-    pytest.importorskip("mlflow", reason="needs pip install 'inference-advisor[integration]'")
+    pytest.importorskip("mlflow", reason="needs pip install 'inference-advisor[mlops]'")
     folder = tmp_path_factory.mktemp("mlflow")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -109,7 +109,7 @@ def test_a_model_version_is_promoted_only_while_its_plan_holds(tracking: str, tm
 def test_an_asset_is_the_recommendation_and_fails_where_nothing_fits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dagster = pytest.importorskip("dagster", reason="needs pip install 'inference-advisor[integration]'")
+    dagster = pytest.importorskip("dagster", reason="needs pip install 'inference-advisor[mlops]'")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     serving_plan = recipe("Dagster")["serving_plan"]
