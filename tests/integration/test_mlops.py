@@ -87,12 +87,15 @@ def test_a_run_holds_parameters_metrics_and_the_report(tracking: str, tmp_path: 
 
 
 @pytest.mark.filterwarnings("ignore")  # of MLflow itself
-def test_a_model_version_is_promoted_only_while_its_plan_holds(tracking: str, tmp_path: Path) -> None:
+def test_a_model_version_is_promoted_only_while_its_plan_holds(tracking: str) -> None:
     from mlflow import MlflowClient
 
     client = MlflowClient(tracking_uri=tracking)
     client.create_registered_model("images")
-    version = client.create_model_version("images", source=f"file://{tmp_path}").version
+    run = client.create_run("0")
+    client.log_text(run.info.run_id, "weights", "model/weights.txt")
+    source = f"{run.info.artifact_uri}/model"
+    version = client.create_model_version("images", source=source, run_id=run.info.run_id).version
     promote = recipe("Model registry")["promote"]
     broken = json.loads(PLAN.model_dump_json())
     broken["inputs"]["requirements"]["max_accuracy_loss"] = "0.01%"
