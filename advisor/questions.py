@@ -10,7 +10,7 @@ from advisor.api import decided
 from advisor.errors import InputError, UnknownName
 from advisor.evaluating import Workers
 from advisor.fleet import Source
-from advisor.insight.outcomes import Comparison, Explanation, FrontierAnswer, WhatIf
+from advisor.insight.outcomes import Comparison, Explanation, FleetInsights, FrontierAnswer, WhatIf
 from advisor.latency import LATENCY_KEYS
 from advisor.scenario import Scenario
 from advisor.stored import load_plan
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 ACCURACY, CONFIDENCE = "max_accuracy_loss", "confidence"
 MOST_VALUES = 200
 """Points of one frontier that are solved at most."""
+MOST_SERVICES = 20
+"""Services of one fleet that are explained at most."""
 
 
 def explain(
@@ -92,14 +94,24 @@ def explain(
         mix=mix,
     )
     unexplained = current is not None or found.recommendation.robust is not None
-    if len(found.services) != 1 or not found.chosen or unexplained:
+    if not found.chosen or unexplained:
         return Explanation(recommendation=found.recommendation, insights=None)
+    if len(found.services) != 1:
+        return Explanation(recommendation=found.recommendation, insights=None, fleet=_of_fleet(found))
     from advisor.insight import insights
 
     (one,) = found.services
     position = found.chosen[one.name]
     said = insights(one.evaluation, one.terms, one.plans, position, one.before, full=full)
     return Explanation(recommendation=found.recommendation, insights=said)
+
+
+def _of_fleet(found: Decided) -> FleetInsights | None:
+    if len(found.services) > MOST_SERVICES or len(found.chosen) < len(found.services):
+        return None
+    from advisor.insight.fleets import fleet_insights
+
+    return fleet_insights(found.services, found.chosen, found.recommendation)
 
 
 def what_if(

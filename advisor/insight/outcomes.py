@@ -17,12 +17,47 @@ class _Result(BaseModel):
     )
 
 
+class ServiceInsights(_Result):
+    """What explains one service of a fleet, as if it bought its machines alone."""
+
+    name: str
+    insights: Insights
+    beyond_cheapest_usd_per_month: float
+    """What its plan costs more than its cheapest one: then a limit that the services share, buying together, or the
+    objective is why."""
+
+
+class FleetStep(_Result):
+    """One step of one service on the way of the fleet."""
+
+    service: str
+    step: int
+    """Its number in the roll-out of the service."""
+    title: str
+    engineer_hours: float
+    saving_usd_per_month: float
+    cumulative_saving_usd_per_month: float
+    """Of all services, machines bought by each alone."""
+
+
+class FleetInsights(_Result):
+    """What explains a plan for several services."""
+
+    services: tuple[ServiceInsights, ...]
+    together_usd_per_month: float
+    """What buying machines together saves beyond the savings of the services; the sum is the fleet's saving."""
+    steps: tuple[FleetStep, ...]
+    """The least work first; those of a service in its own order."""
+
+
 class Explanation(_Result):
     """A recommendation with what there is to say about it."""
 
     recommendation: Recommendation
     insights: Insights | None
     """Null for a fleet, and where there is no plan."""
+    fleet: FleetInsights | None = None
+    """Null for one service, for a fleet that is too large or in which not every service is served by one pool."""
 
 
 class ScenarioOutcome(_Result):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from advisor.report.explained import explained
 from advisor.report.explaining import insight_view
+from advisor.report.fleets import fleet_chapters
 from advisor.report.limits import differs, limit_value
 from advisor.report.opening import headline, lead
 from advisor.report.references import References
@@ -57,6 +58,8 @@ def explanation_sheet(found: Explanation) -> tuple[Chapter, ...]:
     recommendation = found.recommendation
     decision, how = headline(recommendation)
     opening = Chapter(decision, tuple(text for text in (how, lead(recommendation)) if text))
+    if found.fleet is not None:
+        return (opening, *fleet_chapters(recommendation, found.fleet))
     if found.insights is None:
         return (opening, *_way_out(found), *_alone(found))
     view = insight_view(recommendation, found.insights, References(recommendation))
@@ -66,7 +69,10 @@ def explanation_sheet(found: Explanation) -> tuple[Chapter, ...]:
 def _alone(found: Explanation) -> Iterator[Chapter]:
     """Yield why there is no more to say of a plan."""
     if found.recommendation.plan is not None:
-        said = "Plans of one service, as predicted and without a plan in service, are explained; ask for each service alone."
+        said = (
+            "Plans as predicted, without a plan in service, are explained: of one service, or of a fleet of at most 20 that "
+            "are all served; ask for each service alone."
+        )
         yield Chapter("What is explained", (said,))
 
 
