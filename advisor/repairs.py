@@ -121,10 +121,11 @@ def _nearest_plan(evaluation: Evaluation, terms: Terms) -> NearestPlan | None:
 
 def _sensible(evaluation: Evaluation, terms: Terms) -> Found | None:
     """Return the cheapest plan, unless its latencies are bought with machines: at more than `DEARER` times the cost without."""
-    found, free = (cheapest(evaluation, one) for one in (terms, replace(terms, latency_s={})))
-    if found is None or free is None:
+    found = cheapest(evaluation, terms)
+    if found is None:
         return None
-    return found if found.cost_usd_per_month <= DEARER * free.cost_usd_per_month else None
+    free = cheapest(evaluation, replace(terms, latency_s={}))
+    return found if free and found.cost_usd_per_month <= DEARER * free.cost_usd_per_month else None
 
 
 def _tightened(loose: Terms, terms: Terms, key: str) -> Terms:

@@ -153,7 +153,7 @@ class Requirements(Input):
             >>> plan = Requirements(budget="$9/month", latency={"ttft_p99": "2s", "tpot_p99": "50ms"})
             >>> tighter = plan.changed(Requirements(latency={"ttft_p99": "1s"}))
             >>> tighter.latency, tighter.budget_usd_per_month
-            ({'ttft_p99': 1.0, 'tpot_p99': 0.05}, 9.0)
+            ({'tpot_p99': 0.05, 'ttft_p99': 1.0}, 9.0)
         """
         merged = {name: getattr(over, name) for name in over.model_fields_set}
         for name in {"latency", "slices", "quotas"} & set(merged):

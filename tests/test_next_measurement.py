@@ -23,6 +23,9 @@ from advisor.terms import resolve
 from advisor.worth import Decision, accuracy_worth, speed_worth
 from tests.builders import a_workload, an_llm
 
+LOSSY = ("quantization", "pruning", "adaptive_inference")
+"""Without these no loss is in doubt, and speed is what is left to measure."""
+
 
 def cost(result: Recommendation) -> float:
     assert result.plan is not None
@@ -134,18 +137,18 @@ class TestSpeed:
             assert worth.usd_per_month[0] <= worth.usd_per_month[1]
 
     def test_the_interval_in_the_text_is_that_of_the_prediction(self) -> None:
-        decision = a_decision(Workload.load("large-llm"), max_accuracy_loss="2%")
+        decision = a_decision(Workload.load("large-llm"), max_accuracy_loss="2%", without=LOSSY)
         row = int(decision.plans.engine[decision.position])
         sigma = decision.evaluation.serving.replica.log_sigma
         widest = max(float(sigma[key][row]) for key in decision.terms.latency_limits)
-        measurement = proposed(recommend("large-llm", Requirements(max_accuracy_loss="2%")))
+        measurement = proposed(recommend("large-llm", Requirements(max_accuracy_loss="2%", without=LOSSY)))
         assert "speed" == measurement.kind
         assert f"a factor of {np.exp(P90_Z * widest):.2f} in 8 of 10 cases" in measurement.why
 
     def test_the_result_of_a_plain_engine_is_for_calibrate_and_that_of_speculation_is_not(self) -> None:
         plain, speculating = (
             recommend("large-llm", Requirements(max_accuracy_loss="2%", without=without)).next_measurement
-            for without in (("adaptive_inference", "quantization", "pruning", "batching"), ())
+            for without in ((*LOSSY, "batching"), ())
         )
         assert speculating is not None
         assert "advisor calibrate" not in speculating.record
@@ -175,7 +178,7 @@ class TestCommands:
         assert entry["lm_eval"]["optimized"] in proposed(chat).command
 
     def test_a_benchmark_starts_the_engine_and_loads_it_as_in_the_busiest_hour(self) -> None:
-        measurement = proposed(recommend("large-llm", Requirements(max_accuracy_loss="2%")))
+        measurement = proposed(recommend("large-llm", Requirements(max_accuracy_loss="2%", without=LOSSY)))
         server, load = map(shlex.split, measurement.command.splitlines())
         assert ["vllm", "serve"] == server[:2]
         assert ["vllm", "bench", "serve"] == load[:3]

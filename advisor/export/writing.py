@@ -94,6 +94,10 @@ def _scalar(value: Any) -> str:
         return text if plain else json.dumps(text, ensure_ascii=False)
     if isinstance(value, Mapping):
         return "{}"
+    if isinstance(value, float):
+        mantissa, exponent, power = json.dumps(value).partition("e")
+        point = ".0" if exponent and "." not in mantissa else ""  # YAML 1.1 takes 1e-30 for text
+        return f"{mantissa}{point}{exponent}{power}"
     return "[]" if isinstance(value, list | tuple) else json.dumps(value)
 
 

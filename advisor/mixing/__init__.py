@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -81,12 +81,10 @@ class Mixer:
         requirements: Requirements,
         catalog: Catalog,
         strategies: Sequence[Strategy],
-        *,
-        priority: int = 1,
-        alone: bool = True,
+        **given: Any,
     ) -> Prepared:
-        """Return the service with its best mix; see `advisor.preparation.prepared`."""
-        one = self.prepare(workload, requirements, catalog, strategies, priority=priority, alone=alone)
+        """Return the service with its best mix; what is `given` goes to `advisor.preparation.prepared`."""
+        one = self.prepare(workload, requirements, catalog, strategies, **given)
         return replace(one, mixed=best_mix(one, self.settings, most=self.most))
 
 

@@ -193,6 +193,8 @@ def highest_rate(
     for start in range(0, found.size, _BLOCK_ROWS):
         rows = slice(start, start + _BLOCK_ROWS)
         low, step = found[rows], ceiling_requests_per_s[rows]
+        if not meets(step * 0.5**iterations, rows).any():
+            continue  # no row holds at the smallest rate that is tried
         for _ in range(iterations):
             step = step * 0.5
             candidate = low + step
