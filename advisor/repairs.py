@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import reduce
 from math import floor
 from typing import TYPE_CHECKING
 
@@ -51,7 +52,7 @@ def explain_conflict(evaluation: Evaluation, terms: Terms) -> Conflict:
         requirements=tuple(named),
         repairs=tuple(sorted(repairs, key=lambda r: (r.loosened_ratio > DRASTIC, r.cost_usd_per_month))),
         text=text,
-        best=_nearest_plan(evaluation, terms) if named else None,
+        best=_nearest_plan(evaluation, terms, needed) if named else None,
     )
 
 
@@ -95,23 +96,33 @@ def repaired(key: str, title: str, given: str, nearest: str) -> str:
     return f"{title} {given} -> {nearest}"
 
 
-def _nearest_plan(evaluation: Evaluation, terms: Terms) -> NearestPlan | None:
+def _nearest_plan(evaluation: Evaluation, terms: Terms, conflicting: Sequence[str]) -> NearestPlan | None:
     """Return the cheapest plan that breaks few requirements, and those by as little as works for all of them alike.
 
-    Every requirement is loosened by the same share, doubled until a plan is there and then halved; afterwards each is
-    tightened again if a plan is left, the ones that people give up last first.
+    The conflicting requirements are loosened by the same share, doubled until a plan is there and then halved; all of
+    them are where others conflict as well. Afterwards each is tightened again if a plan is left, the ones that people
+    give up last first.
     """
+    asked = {question.key: question for question in questions(evaluation, terms)}
+    free = terms
+    for key in conflicting:
+        free = next(question.without for question in questions(evaluation, free) if question.key == key)
+    kept = [key for key in asked if key not in conflicting] if cheapest(evaluation, free) else []
+
+    def looser(ratio: float) -> Terms:
+        return reduce(lambda loose, key: _tightened(loose, terms, key), kept, loosened(terms, ratio))
+
     low, high = 0.0, FIRST_STEP
-    while _sensible(evaluation, loosened(terms, high)) is None:
+    while _sensible(evaluation, looser(high)) is None:
         low, high = high, 2.0 * high
         if high > MOST_LOOSENED:
             return None
     for _ in range(HALVINGS):
         middle = (low + high) / 2.0
-        works = _sensible(evaluation, loosened(terms, middle)) is not None
+        works = _sensible(evaluation, looser(middle)) is not None
         low, high = (low, middle) if works else (middle, high)
-    loose = loosened(terms, high)
-    for key in reversed([question.key for question in questions(evaluation, terms)]):
+    loose = looser(high)
+    for key in reversed([key for key in asked if key not in kept]):
         tighter = _tightened(loose, terms, key)
         loose = loose if _sensible(evaluation, tighter) is None else tighter
     found = _sensible(evaluation, loose)
