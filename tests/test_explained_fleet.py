@@ -59,3 +59,21 @@ def test_a_page_in_a_narrow_terminal_names_services_and_the_sum(found: Explanati
     assert max(map(len, page.splitlines())) <= 80
     assert "images" in page
     assert "Machines bought together" in page
+
+
+def test_a_service_that_a_shared_quota_keeps_from_its_cheapest_plan_says_so() -> None:
+    large = yaml.safe_load(example_text("large-llm"))
+    fleet = [large | {"name": "first"}, large | {"name": "second"}]
+    free = explain(fleet, Requirements(max_accuracy_loss="1%"))
+    assert free.fleet is not None
+    assert [one.beyond_cheapest_usd_per_month for one in free.fleet.services] == pytest.approx([0.0, 0.0])
+    plan = free.recommendation.plan
+    assert plan is not None
+    machine = plan.services[0]
+    short = explain(
+        fleet,
+        Requirements(max_accuracy_loss="1%", quotas={machine.instance_type: machine.instances_peak}),
+    )
+    assert short.fleet is not None
+    assert max(one.beyond_cheapest_usd_per_month for one in short.fleet.services) > 100.0
+    assert "Not its cheapest plan alone" in render_answer_markdown(short)

@@ -20,14 +20,17 @@ APART = (
     "forbid an option that is priced here: what-if solves for all of them together."
 )
 
+WAY = (
+    "Next is always the least work among the services' next steps; a service keeps its own order. Bills are of services that "
+    "buy alone."
+)
+
 
 def fleet_chapters(recommendation: Recommendation, fleet: FleetInsights) -> tuple[Chapter, ...]:
     """Return what each service saves, the way of all, and what explains each service."""
     return (
         Chapter("What saves how much", (_savings(recommendation, fleet), APART)),
-        Chapter(
-            "The way there, all services", (_way(fleet), "The least work first; purchases not yet pooled.")
-        ),
+        Chapter("The way there, all services", (_way(fleet), WAY)),
         *(_service(recommendation, one) for one in fleet.services),
     )
 
