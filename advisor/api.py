@@ -175,7 +175,7 @@ def decided(
         workers,
         calibration=own,
         whole=whole,
-        mixed=lambda prepare: prepare if mix == 1 else Mixer(prepare, mix, settings),
+        mixed=lambda prepare: prepare if mix == 1 else Mixer(prepare, mix, replace(settings, observer=None)),
     )
     example = workload if isinstance(workload, str) and is_example(workload) else ""
     asked = _asked(fleet, requirements, mix)
@@ -509,6 +509,7 @@ def _with_plan(
             else (),
             "solver": _summary(result, SolverSettings(), formulation.columns, reluctance=reluctance),
             "warnings": (
+                *_stopped(result),
                 *(_not_served(name) for name in shed),
                 *warnings(plan, baseline, in_service=any(one.running for one in services)),
             ),
@@ -522,6 +523,17 @@ def _mixing(
     """Return what mixing saves, where that was asked for."""
     inputs: Inputs = common["inputs"]
     return mixing_notes(services, terms, set(chosen)) if inputs.mix > 1 else ()
+
+
+def _stopped(result: Result) -> tuple[str, ...]:
+    """Return what was proven of a plan where the user interrupted the solver."""
+    if not result.report.interrupted:
+        return ()
+    gap = result.report.gap_ratio
+    return (
+        "Stopped by you: "
+        + ("nothing is proven of this plan." if gap is None else f"proven to {100.0 * gap:.2g} %."),
+    )
 
 
 def _not_served(name: str) -> str:

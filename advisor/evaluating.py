@@ -69,13 +69,20 @@ class Workers:
         try:
             for future in as_completed(futures):
                 yield futures.pop(future), future.result()
-        except BrokenExecutor as error:
+        except Exception as error:
+            if not _is_lost(error):
+                raise
             raise InputError(
                 f"a worker stopped before it was done, perhaps for want of memory ({error}); try fewer workers"
             ) from error
         finally:
             for future in futures:
                 future.cancel()
+
+
+def _is_lost(error: Exception) -> bool:
+    """Return whether an error says that a worker is gone; Dask's own is told by its name, for Dask is an extra."""
+    return isinstance(error, BrokenExecutor) or type(error).__name__ == "KilledWorker"
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,7 @@ from advisor.solver.evaluation import broken_rows, evaluate
 from advisor.solver.mixing import Bucket, Carrier, Mix, Mixing, MixResult, cheapest_mix
 from advisor.solver.next_best import alternatives
 from advisor.solver.program import Program
-from advisor.solver.pulp_bridge import RANDOM_SEED, SolverSettings, available_solvers
+from advisor.solver.pulp_bridge import RANDOM_SEED, Observer, SolverSettings, available_solvers
 from advisor.solver.requirements import Requirement, RequirementKind, relaxed, requirements
 from advisor.solver.results import Purchase, Result, Solution, SolverReport, Status
 from advisor.solver.rows import formulate
@@ -102,6 +102,7 @@ __all__ = [
     "Mix",
     "MixResult",
     "Mixing",
+    "Observer",
     "Period",
     "Plan",
     "PlanKind",

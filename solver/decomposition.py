@@ -20,9 +20,10 @@ from advisor.solver.evaluation import broken_rows, evaluate
 from advisor.solver.flat import Flat, flat
 from advisor.solver.master import Master, Point
 from advisor.solver.program import Program
+from advisor.solver.pulp_bridge import Observer, SolverSettings
 from advisor.solver.relaxation import Bound, Prices, bound, nothing_fits
 from advisor.solver.repair import repaired
-from advisor.solver.stages import HELD
+from advisor.solver.stages import HELD, Clock
 from advisor.solver.tables import Floats
 
 ROUNDS: Final = 60
@@ -45,12 +46,14 @@ class Decomposed:
         choice: Service name to column name; None where none was found that keeps every row.
         cost_usd_per_month: Of the choice; infinite without one.
         left: The program with the columns that a cheaper choice could have, and those of this one.
+        interrupted: Whether the user interrupted the search.
     """
 
     bound: float
     choice: Mapping[str, str] | None
     cost_usd_per_month: float
     left: Program
+    interrupted: bool = False
 
 
 def applies(program: Program) -> bool:
@@ -58,30 +61,47 @@ def applies(program: Program) -> bool:
     return len(program.services) > 1 and program.stages[0] == Goal() and not program.cuts
 
 
-def decomposed(program: Program, *, gap_ratio: float) -> Decomposed:
+def decomposed(
+    program: Program, *, gap_ratio: float, clock: Clock | None = None, observer: Observer | None = None
+) -> Decomposed:
     """Return a bound, a choice, and the columns that are left.
+
+    When the time is up, or the user interrupts the search, what is known by then is returned.
 
     Args:
         program: One to which this applies.
         gap_ratio: Gap that is good enough.
+        clock: Time that is left; no limit if not given.
+        observer: Told the cost of the best choice and the bound.
     """
     whole = flat(program)
     if not np.logical_or.reduceat(whole.allowed, whole.starts).all():
         return Decomposed(np.inf, None, np.inf, program)
-    search = _Search(whole, gap_ratio)
-    point = search.close()
-    if point.exceeded and nothing_fits(whole, point.prices):
-        return Decomposed(np.inf, None, np.inf, program)
-    choice, cost = search.plan()
-    return Decomposed(search.best.value, choice, cost, search.left(choice, cost))
+    search = _Search(whole, gap_ratio, clock or Clock(SolverSettings()), observer)
+    try:
+        point = search.close()
+        if point.exceeded and nothing_fits(whole, point.prices):
+            return Decomposed(np.inf, None, np.inf, program)
+        search.plan()
+    except KeyboardInterrupt:
+        search.interrupted = True
+    if search.choice is None and (search.interrupted or search.clock.is_up()):
+        search.keep(repaired(whole, whole.least(search.best.reduced), search.best.reduced))
+    left = search.left(search.choice, search.cost)
+    return Decomposed(search.best.value, search.choice, search.cost, left, search.interrupted)
 
 
 class _Search:
     """The relaxation, the best bound, and the prices that prove it."""
 
-    def __init__(self, whole: Flat, gap_ratio: float) -> None:
+    def __init__(self, whole: Flat, gap_ratio: float, clock: Clock, observer: Observer | None) -> None:
         self.flat = whole
         self.gap_ratio = gap_ratio
+        self.clock = clock
+        self.observer = observer
+        self.choice: Mapping[str, str] | None = None
+        self.cost = float(np.inf)
+        self.interrupted = False
         self.rounds = 0
         self.tolerance = max(gap_ratio / 10.0, 1e-7)
         starts = [bound(whole, _scaled(whole, factor)) for factor in (1.0, 0.6, 0.3, 0.0)]
@@ -106,7 +126,8 @@ class _Search:
             added = self.master.add(self._promising(exact))
             added += self.master.add(self.flat.least(mixed.reduced))
             self.rounds += 1
-            if closed or not added or self.rounds == ROUNDS:
+            self._tell()
+            if closed or not added or self.rounds == ROUNDS or self.clock.is_up():
                 return point
 
     def _promising(self, found: Bound) -> NDArray[np.intp]:
@@ -122,17 +143,31 @@ class _Search:
         rank = np.arange(len(order)) - np.searchsorted(owner, owner)
         return order[rank < ADDED]
 
-    def plan(self) -> tuple[Mapping[str, str] | None, float]:
-        """Return the cheapest plan found that keeps every row, and its cost in USD per month."""
+    def plan(self) -> None:
+        """Look for a cheap choice that keeps every row."""
+        if self.clock.is_up():
+            return
         columns = repaired(self.flat, self._dive(), self.best.reduced)
-        if columns is None:
-            return None, np.inf
-        choice = self.flat.choice(columns)
+        self.keep(columns)
+        if columns is None or self.choice is None or self._is_close(self.cost) or self.clock.is_up():
+            return
+        choice = descended(self.flat.only(self._near(columns)), self.choice)
+        self._keep_choice(choice)
+
+    def keep(self, columns: NDArray[np.intp] | None) -> None:
+        """Keep a column of each service as the choice if it keeps every row and costs less than the one before."""
+        if columns is not None:
+            self._keep_choice(self.flat.choice(columns))
+
+    def _keep_choice(self, choice: Mapping[str, str]) -> None:
         cost = _cost(self.flat.program, choice)
-        if not np.isfinite(cost) or self._is_close(cost):
-            return (choice, cost) if np.isfinite(cost) else (None, cost)
-        choice = descended(self.flat.only(self._near(columns)), choice)
-        return choice, _cost(self.flat.program, choice)
+        if cost < self.cost:
+            self.choice, self.cost = choice, cost
+            self._tell()
+
+    def _tell(self) -> None:
+        if self.observer is not None:
+            self.observer(self.cost, self.best.value)
 
     def _is_close(self, cost: float) -> bool:
         return cost - self.best.value <= self.gap_ratio * abs(cost)
@@ -157,7 +192,7 @@ class _Search:
             sure = ~fixed & (share >= min(SURE, np.quantile(share[~fixed], 0.7)))
             fixed |= sure
             self.master.fix(best[sure])
-            if fixed.all():
+            if fixed.all() or self.clock.is_up():
                 break
             point = self.master.solve()
         return self.master.columns[_largest(self.flat.owner[self.master.columns], point.values)[0]]

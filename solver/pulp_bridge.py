@@ -1,8 +1,8 @@
 """The one file that knows PuLP: a linear program in, a status and numbers out, for PuLP 3.3 and 4."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from advisor.solver.errors import SolverFailure, SolverUnavailable
@@ -21,6 +21,8 @@ RANDOM_SEED: Final = 0
 """Seed of the solver, fixed so that answers are reproducible."""
 _SENSES: Final = {"<=": -1, "=": 0, ">=": 1}
 _TIGHT: Final = 1e-9
+Observer = Callable[[float, float], None]
+"""Called with the cost of the best choice so far, infinite without one, and the proven bound, in USD per month."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class SolverSettings:
         gap_ratio: Relative gap at which a solution counts as optimal; 0 asks for a full proof.
         threads: Threads of the solver; one keeps answers reproducible.
         simplify: Whether provably equivalent smaller programs may be solved instead of the rows as written.
+        observer: Told how far a decomposition is.
     """
 
     name: str = "highs"
@@ -40,6 +43,7 @@ class SolverSettings:
     gap_ratio: float = 0.0
     threads: int = 1
     simplify: bool = True
+    observer: Observer | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.name not in _PULP_NAMES:

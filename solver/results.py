@@ -27,6 +27,7 @@ class SolverReport:
         objective: Value of the first goal, recomputed from the data, in its unit; None without a solution.
         bound: No solution can be below this value of the first goal; None where nothing is proven.
         gap_ratio: (objective - bound) / |objective|, at least 0; None where nothing is proven.
+        interrupted: Whether the user interrupted the search; what it had found by then is the solution.
     """
 
     name: str
@@ -34,6 +35,7 @@ class SolverReport:
     objective: float | None = None
     bound: float | None = None
     gap_ratio: float | None = None
+    interrupted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,7 +120,7 @@ def _part(program: Program, settings: SolverSettings, clock: Clock) -> Outcome:
 
 def _decomposed(program: Program, settings: SolverSettings, clock: Clock) -> Outcome:
     """Decompose; where the gap is not closed, solve exactly what is left of the columns."""
-    found = decomposed(program, gap_ratio=settings.gap_ratio)
+    found = decomposed(program, gap_ratio=settings.gap_ratio, clock=clock, observer=settings.observer)
     if found.bound == inf:
         return Outcome(Status.INFEASIBLE)
     cost = found.cost_usd_per_month
@@ -130,7 +130,16 @@ def _decomposed(program: Program, settings: SolverSettings, clock: Clock) -> Out
         and cost - found.bound <= settings.gap_ratio * abs(cost)
     ):
         return Outcome(Status.OPTIMAL, found.choice, found.bound)
-    exact = _simplified(by_name(found.left), settings, clock)
+    if found.interrupted and found.choice is None:
+        raise KeyboardInterrupt
+    if found.choice is not None and (found.interrupted or clock.is_up()):
+        return Outcome(Status.FEASIBLE, found.choice, found.bound, found.interrupted)
+    try:
+        exact = _simplified(by_name(found.left), settings, clock)
+    except KeyboardInterrupt:
+        if found.choice is None:
+            raise
+        return Outcome(Status.FEASIBLE, found.choice, found.bound, interrupted=True)
     if found.choice is None or exact.status is Status.OPTIMAL:
         return exact if exact.bound is None else replace(exact, bound=max(found.bound, exact.bound))
     return _better(program, found, exact)
@@ -181,7 +190,7 @@ def _report(program: Program, settings: SolverSettings, outcome: Outcome, soluti
         raise SolverDisagreement(
             f"the solver proved {bound:.12g}, but its choice is {objective:.12g} when evaluated again"
         )
-    return SolverReport(settings.name, outcome.status, objective, bound, gap)
+    return SolverReport(settings.name, outcome.status, objective, bound, gap, outcome.interrupted)
 
 
 def _gap_ratio(objective: float, bound: float) -> float:

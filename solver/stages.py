@@ -25,6 +25,7 @@ class Outcome:
     status: Status
     choice: Mapping[str, str] | None = None
     bound: float | None = None
+    interrupted: bool = False
 
 
 class Clock:
@@ -37,6 +38,10 @@ class Clock:
     def left_s(self) -> float | None:
         """Return what is left in seconds, never 0; None without a limit."""
         return None if self.limit_s is None else max(self.end_s - monotonic(), 0.01)
+
+    def is_up(self) -> bool:
+        """Return whether nothing is left."""
+        return self.limit_s is not None and monotonic() >= self.end_s
 
 
 def in_stages(program: Program, settings: SolverSettings, clock: Clock) -> Outcome:

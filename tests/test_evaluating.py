@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import pickle
+import subprocess
+import sys
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,11 +17,13 @@ from advisor import InputError, Requirements, Workload, recommend
 from advisor.alike import Alike
 from advisor.catalog import Catalog
 from advisor.cli.executors import executor_named
+from advisor.cli.output import solving_words
 from advisor.evaluating import Workers, condensed
 from advisor.plans import Plans
 from advisor.preparation import prepared
 from advisor.registry import installed_strategies
 from advisor.sharing import shared_terms
+from advisor.solver import SolverSettings
 from tests.builders import a_workload
 
 ASKED = Requirements(
@@ -76,6 +81,59 @@ def test_a_worker_that_dies_is_an_error_in_words() -> None:
         pytest.raises(InputError, match=r"worker stopped.*fewer workers"),
     ):
         Workers(processes).mapped(os._exit, [3, 3], count=2)  # type: ignore[arg-type,type-var]
+
+
+def test_a_worker_that_dask_gives_up_on_is_an_error_in_words() -> None:
+    class KilledWorker(Exception):
+        pass
+
+    def lost(batch: list[int]) -> list[int]:
+        raise KilledWorker("three workers died")
+
+    with (
+        ThreadPoolExecutor(1) as threads,
+        pytest.raises(InputError, match=r"worker stopped.*three workers died.*fewer workers"),
+    ):
+        Workers(threads).mapped(lost, [[0], [1]], count=2)
+
+
+def test_a_plan_that_was_interrupted_says_how_far_it_is_proven() -> None:
+    def interrupt(best: float, bound: float) -> None:
+        if best < float("inf"):
+            raise KeyboardInterrupt
+
+    found = recommend(a_fleet(3), ASKED, solver=SolverSettings(observer=interrupt))
+    assert "feasible" == found.status
+    assert found.plan is not None
+    assert found.solver.gap_ratio is not None
+    assert found.warnings[0] == f"Stopped by you: proven to {100 * found.solver.gap_ratio:.2g} %."
+
+
+def test_an_interrupt_while_evaluating_ends_in_one_line_and_code_130(tmp_path: Path) -> None:
+    for one in a_fleet(2):
+        (tmp_path / f"{one.name}.json").write_text(one.model_dump_json(exclude_unset=True))
+    when = "import os, signal, advisor.evaluating as e; e._evaluated = lambda _: os.kill(os.getpid(), signal.SIGINT)"
+    asked = ["recommend", *sorted(str(path) for path in tmp_path.glob("*.json")), "--executor", "serial"]
+    ended = subprocess.run(
+        [sys.executable, "-c", f"{when}; from advisor.cli import main; main()", *asked],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert 130 == ended.returncode
+    assert "" == ended.stdout
+    assert "advisor: interrupted before there was an answer\n" == ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("best", "words"),
+    [
+        (float("inf"), "Solving: no plan costs less than $1,980 a month ..."),
+        (2000.0, "Solving: best $2,000 a month, no plan costs less than $1,980 a month, gap 1 % ..."),
+    ],
+)
+def test_a_terminal_shows_how_far_the_solver_is(best: float, words: str) -> None:
+    assert words == solving_words(best, 1980.0)
 
 
 def test_what_comes_back_of_a_service_is_small_and_complete() -> None:

@@ -1,6 +1,7 @@
 """The command line: results on stdout, messages on stderr, one exit code for each kind of answer.
 
-Exit codes: 0 a recommendation, 2 wrong usage or input, 3 nothing meets the requirements, 1 a fault of advisor.
+Exit codes: 0 a recommendation, 2 wrong usage or input, 3 nothing meets the requirements, 1 a fault of advisor,
+130 interrupted before there was an answer.
 """
 
 from __future__ import annotations

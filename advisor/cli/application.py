@@ -4,11 +4,29 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
+
+INTERRUPTED = 130
+
+
+class Interruptible(TyperGroup):
+    """Commands that end in a line and exit code 130 where they are interrupted from the keyboard."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            typer.echo("advisor: interrupted before there was an answer", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+
 
 app = typer.Typer(
     name="advisor",
+    cls=Interruptible,
     help="The cheapest way to serve an AI model within its accuracy and latency limits, and how sure that is.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from advisor.evaluating import Progress
+    from advisor.solver import Observer
+
 T = TypeVar("T")
 WAITING = "Evaluating every candidate ..."
 
@@ -51,6 +54,34 @@ def terminal_width(most: int = 120) -> int:
     import shutil
 
     return min(shutil.get_terminal_size((80, 24)).columns, most)
+
+
+def with_told_progress(call: Callable[[Progress | None, Observer | None], T]) -> T:
+    """Return what a call returns, and say on stderr how far it is where that is a terminal.
+
+    Args:
+        call: Takes what is told of the services evaluated and what is told by the solver; `None` without a terminal.
+    """
+    import sys
+
+    if not sys.stderr.isatty():
+        return call(None, None)
+    from rich.console import Console
+
+    with Console(stderr=True).status(WAITING) as status:
+        return call(
+            lambda done, count: status.update(f"Evaluated {done:,} of {count:,} services ..."),
+            lambda best, bound: status.update(solving_words(best, bound)),
+        )
+
+
+def solving_words(best: float, bound: float) -> str:
+    """Return how far the solver is: the cost of its best plan and its bound, both in USD per month."""
+    proven = f"no plan costs less than ${bound:,.0f} a month"
+    if best == float("inf"):
+        return f"Solving: {proven} ..."
+    gap = max(best - bound, 0.0) / best if best > 0.0 else 0.0
+    return f"Solving: best ${best:,.0f} a month, {proven}, gap {100.0 * gap:.2g} % ..."
 
 
 def with_progress(call: Callable[[], T]) -> T:

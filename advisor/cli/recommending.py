@@ -12,7 +12,7 @@ from advisor.cli.application import Example, app, say_example, workload_source
 from advisor.cli.calibrating import CalibrationFile, loaded_calibration
 from advisor.cli.executors import executor_named
 from advisor.cli.flags import ratio, requirement_values, with_requirement_flags
-from advisor.cli.output import check_output, is_coloured, terminal_width, with_progress
+from advisor.cli.output import check_output, is_coloured, terminal_width, with_told_progress
 
 PROVEN_SERVICES = 50
 LARGE_GAP = 1e-3
@@ -139,8 +139,8 @@ def recommend(
         check_output(output, _WRITERS, force=force)
     page = output is not None and _WRITERS[output.suffix.lower()] == "html"
     with executor_named(executor or ("serial" if source in tuple(Example) else "processes")) as workers:
-        result, insights = with_progress(
-            lambda: _answered(
+        result, insights = with_told_progress(
+            lambda progress, observer: _answered(
                 source,
                 Requirements.load(requirement_values(requirements)),
                 explained=full or page,
@@ -148,7 +148,8 @@ def recommend(
                 current=_current(current, tolerance, sure, months_left),
                 catalog=Catalog.load().with_overrides(*catalog) if catalog else None,
                 calibration=loaded_calibration(calibration),
-                solver=_settings(solver, time_limit, _gap(gap, source)),
+                solver=_settings(solver, time_limit, _gap(gap, source), observer),
+                progress=progress,
                 executor=workers,
                 today_date=date.today().isoformat(),
                 mix=2 if mix else 1,
@@ -198,12 +199,12 @@ def _answered(
     return found.recommendation, found.insights
 
 
-def _settings(name: str, time_limit_s: float | None, gap_ratio: float) -> Any:
+def _settings(name: str, time_limit_s: float | None, gap_ratio: float, observer: Any) -> Any:
     from advisor.errors import InputError
     from advisor.solver import SolverSettings, SolverUnavailable
 
     try:
-        return SolverSettings(name=name, time_limit_s=time_limit_s, gap_ratio=gap_ratio)
+        return SolverSettings(name=name, time_limit_s=time_limit_s, gap_ratio=gap_ratio, observer=observer)
     except SolverUnavailable as error:
         raise InputError(f"--solver: {error}") from error
 

@@ -107,3 +107,57 @@ def test_order_of_entries_does_not_matter():
     first, second = (solve(one, SolverSettings(gap_ratio=0.01)) for one in (program, turned))
     assert first.solution.choice == second.solution.choice
     assert first.report.bound == pytest.approx(second.report.bound, rel=1e-12)
+
+
+def _told(program, **settings):
+    told = []
+    result = solve(program, SolverSettings(observer=lambda *numbers: told.append(numbers), **settings))
+    return result, told
+
+
+def test_an_observer_sees_the_bound_rise_and_the_cost_fall_to_the_answer():
+    result, told = _told(a_fleet(60, committed=True), gap_ratio=0.05)
+    costs, bounds = zip(*told, strict=True)
+    assert list(bounds) == sorted(bounds)
+    assert list(costs) == sorted(costs, reverse=True)
+    assert costs[0] == np.inf
+    assert bounds[-1] <= result.report.objective == pytest.approx(costs[-1])
+
+
+@pytest.mark.parametrize("planned", [False, True], ids=["while bounding", "with a plan"])
+def test_an_interrupt_returns_the_best_plan_so_far_with_its_gap(planned):
+    program = a_fleet(60, committed=True)
+
+    def interrupt(best, bound):
+        if np.isfinite(best) == planned and not done:
+            done.append(bound)
+            raise KeyboardInterrupt
+
+    done: list[float] = []
+    result = solve(program, SolverSettings(observer=interrupt))
+    assert result.status is Status.FEASIBLE
+    assert result.report.interrupted
+    assert broken_rows(program, result.solution) == ()
+    assert result.report.bound == pytest.approx(done[0])
+    assert result.report.gap_ratio == pytest.approx(1 - done[0] / result.report.objective)
+
+
+def test_an_interrupt_of_the_exact_proof_returns_the_plan_of_the_decomposition(monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("advisor.solver.solving._simplified", interrupt)
+    result, told = _told(a_fleet(60, committed=True))
+    assert (result.status, result.report.interrupted) == (Status.FEASIBLE, True)
+    assert result.report.objective == pytest.approx(told[-1][0])
+    assert result.report.bound == pytest.approx(told[-1][1])
+
+
+def test_a_time_limit_returns_the_best_plan_so_far_with_its_gap():
+    program = a_fleet(60, committed=True)
+    result, told = _told(program, time_limit_s=1e-6)
+    assert result.status is Status.FEASIBLE
+    assert not result.report.interrupted
+    assert broken_rows(program, result.solution) == ()
+    assert 0 < result.report.gap_ratio < 1
+    assert len(told) == 2  # one round of the bound, then a plan
