@@ -457,7 +457,7 @@ class Recommendation(_Result):
 
     schema_version: str = SCHEMA_VERSION
     status: Literal["optimal", "feasible", "infeasible", "undetermined"]
-    """`optimal`: proven cheapest; `feasible`: best found within the time limit; `infeasible`: see `conflict`."""
+    """`optimal`: proven cheapest; `feasible`: best found before the solver was stopped; `infeasible`: see `conflict`."""
     objective: str
     workload: str
     example: bool

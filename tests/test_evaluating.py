@@ -128,8 +128,8 @@ def test_an_interrupt_while_evaluating_ends_in_one_line_and_code_130(tmp_path: P
 @pytest.mark.parametrize(
     ("best", "words"),
     [
-        (float("inf"), "Solving: no plan costs less than $1,980 a month ..."),
-        (2000.0, "Solving: best $2,000 a month, no plan costs less than $1,980 a month, gap 1 % ..."),
+        (float("inf"), "Solving: no plan is below $1,980 a month ..."),
+        (2000.0, "Solving: best $2,000 a month, none below $1,980, gap 1 % ..."),
     ],
 )
 def test_a_terminal_shows_how_far_the_solver_is(best: float, words: str) -> None:

@@ -209,7 +209,7 @@ def test_a_plan_that_costs_more_says_so_and_why() -> None:
 def test_a_plan_that_is_not_proven_says_how_much_better_another_could_be() -> None:
     shown = view(a_dearer_recommendation())
     assert (
-        "The best plan found within the time limit, among 1,204,224 candidates. A better one can be at most 2.7% better."
+        "The best plan found before the solver was stopped, among 1,204,224 candidates. A better one can be at most 2.7% better."
         == shown.lead
     )
     assert shown.sure[0].startswith("Not proven")

@@ -77,11 +77,10 @@ def with_told_progress(call: Callable[[Progress | None, Observer | None], T]) ->
 
 def solving_words(best: float, bound: float) -> str:
     """Return how far the solver is: the cost of its best plan and its bound, both in USD per month."""
-    proven = f"no plan costs less than ${bound:,.0f} a month"
     if best == float("inf"):
-        return f"Solving: {proven} ..."
+        return f"Solving: no plan is below ${bound:,.0f} a month ..."
     gap = max(best - bound, 0.0) / best if best > 0.0 else 0.0
-    return f"Solving: best ${best:,.0f} a month, {proven}, gap {100.0 * gap:.2g} % ..."
+    return f"Solving: best ${best:,.0f} a month, none below ${bound:,.0f}, gap {100.0 * gap:.2g} % ..."
 
 
 def with_progress(call: Callable[[], T]) -> T:

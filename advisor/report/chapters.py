@@ -219,7 +219,7 @@ def _proof(recommendation: Recommendation) -> str:
         return "Not proven: the solver stopped early."
     if recommendation.status == "feasible":
         away = "by an unknown amount" if solver.gap_ratio is None else f"by at most {gap(solver.gap_ratio)}"
-        return f"Not proven: the best plan found within the time limit; it could be beaten {away}{_bound(recommendation)}."
+        return f"Not proven: the best plan found before the solver was stopped; it could be beaten {away}{_bound(recommendation)}."
     if recommendation.switch is not None:
         return f"Proven: none of the {considered} is worth more once a change is paid and what may go wrong is counted."
     return f"Proven: no {better(recommendation.objective)} plan exists among the {considered}{_bound(recommendation)}."

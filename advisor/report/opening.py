@@ -168,7 +168,7 @@ def lead(recommendation: Recommendation) -> str:
         return f"Proven: of {considered}, none that meets every requirement is {better(recommendation.objective)}."
     away = recommendation.solver.gap_ratio
     room = f" A better one can be at most {gap(away)} better." if away is not None else ""
-    return f"The best plan found within the time limit, among {considered}.{room}"
+    return f"The best plan found before the solver was stopped, among {considered}.{room}"
 
 
 def _robust_lead(robust: RobustChoice) -> str:
