@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from hostile_readers import READERS, bounded
 
 FUZZ = settings(
-    max_examples=12,
+    max_examples=8,
     deadline=3000,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
