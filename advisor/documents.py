@@ -83,6 +83,31 @@ def read_document(path: str | Path) -> Document:
     return parse_document(_decoded(raw, path), source=path.name, folder=path.parent)
 
 
+def bounded_bytes(path: Path, *, limit_bytes: int, instead: str) -> bytes:
+    """Return what is in a file, which is not read beyond a limit.
+
+    Args:
+        path: The file.
+        limit_bytes: Its largest size, in bytes.
+        instead: What to do where it is larger.
+
+    Raises:
+        InputError: The file is missing, a folder, not readable or too large.
+    """
+    try:
+        with path.open("rb") as file:
+            raw = file.read(limit_bytes + 1)
+    except FileNotFoundError:
+        raise InputError.missing_file(path) from None
+    except IsADirectoryError:
+        raise InputError.unreadable_file(path, "it is a folder; name the file in it") from None
+    except (OSError, ValueError) as error:
+        raise InputError.unreadable_file(path, getattr(error, "strerror", None) or str(error)) from None
+    if len(raw) > limit_bytes:
+        raise InputError(f"{path.name} is larger than {limit_bytes / 1e6:g} MB; {instead}")
+    return raw
+
+
 def parse_document(text: str, *, source: str, folder: Path | None = None) -> Document:
     r"""Return the document in `text`; `source` names it in messages and a name in `.json` makes it JSON.
 

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from advisor import __version__
-from advisor.documents import parse_document
+from advisor.documents import bounded_bytes, parse_document
 from advisor.errors import InputError
 from advisor.fleet import Fleet, Service
 from advisor.recommendation import SCHEMA_VERSION, Inputs, Recommendation, ServicePlan
@@ -128,15 +128,9 @@ def parsed_plan(data: object, *, name: str) -> Recommendation:
 
 
 def _data(path: Path) -> Any:
-    try:
-        with path.open("rb") as file:
-            raw = file.read(LIMIT_BYTES + 1)
-    except FileNotFoundError:
-        raise InputError.missing_file(path) from None
-    except (OSError, ValueError) as error:
-        raise InputError.unreadable_file(path, getattr(error, "strerror", None) or str(error)) from None
-    if len(raw) > LIMIT_BYTES:
-        raise InputError.too_large(path.name, limit_bytes=LIMIT_BYTES)
+    raw = bounded_bytes(
+        path, limit_bytes=LIMIT_BYTES, instead="a plan is smaller, so this is probably the wrong file"
+    )
     try:
         text = raw.decode("utf-8-sig")
         if path.suffix.lower() in {".yaml", ".yml"}:

@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from advisor.auditing.results import KIND, Audit, Bias
+from advisor.documents import bounded_bytes
 from advisor.errors import InputError
 from advisor.whole_file import write_text
 
@@ -27,15 +28,7 @@ def read_ledger(path: Path | str) -> list[Audit]:
         InputError: The file is missing, or a line is no audit.
     """
     path = Path(path)
-    try:
-        with path.open("rb") as file:
-            raw = file.read(LIMIT_BYTES + 1)
-    except FileNotFoundError:
-        raise InputError.missing_file(path) from None
-    except (OSError, ValueError) as error:
-        raise InputError.unreadable_file(path, getattr(error, "strerror", None) or str(error)) from None
-    if len(raw) > LIMIT_BYTES:
-        raise InputError.unreadable_file(path, f"it is larger than {LIMIT_BYTES / 1e6:g} MB")
+    raw = bounded_bytes(path, limit_bytes=LIMIT_BYTES, instead="start another ledger")
     return [_audit(line, f"{path.name} line {number}") for number, line in _lines(raw)]
 
 

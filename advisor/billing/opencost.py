@@ -13,6 +13,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from advisor.billing.sums import BillGroup, FocusBill, Left
+from advisor.documents import bounded_bytes
 from advisor.errors import InputError
 
 LIMIT_BYTES = 64_000_000
@@ -62,17 +63,7 @@ def is_opencost(path: str | Path) -> bool:
 
 
 def _document(path: Path) -> object:
-    try:
-        with path.open("rb") as file:
-            raw = file.read(LIMIT_BYTES + 1)
-    except FileNotFoundError:
-        raise InputError.missing_file(path) from None
-    except (OSError, ValueError) as error:
-        raise InputError.unreadable_file(path, getattr(error, "strerror", None) or str(error)) from None
-    if len(raw) > LIMIT_BYTES:
-        raise InputError.unreadable_file(
-            path, f"it is larger than {LIMIT_BYTES / 1e6:g} MB; aggregate it further"
-        )
+    raw = bounded_bytes(path, limit_bytes=LIMIT_BYTES, instead="aggregate it further")
     try:
         return json.loads(raw)
     except (ValueError, RecursionError) as error:

@@ -24,7 +24,7 @@ from advisor.calibrating.llmd import is_llmd, llmd_results
 from advisor.calibrating.results import Results, Run
 from advisor.calibrating.servers import is_mlperf, is_triton, mlperf_results, triton_results
 from advisor.documents import LIMIT_BYTES as LIMIT_DOCUMENT_BYTES
-from advisor.documents import parse_document
+from advisor.documents import bounded_bytes, parse_document
 from advisor.errors import InputError
 from advisor.validation.comparison import has_measurements
 
@@ -47,7 +47,7 @@ def read_results(path: Path | str) -> Results:
         InputError: It is missing, too large, not text, or of no tool that is known.
     """
     path = Path(path)
-    raw = _bytes(path)
+    raw = bounded_bytes(path, limit_bytes=LIMIT_BYTES, instead="save the summary without the single requests")
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -61,23 +61,6 @@ def read_results(path: Path | str) -> Results:
     if len(found.runs) > _MOST_RUNS:
         raise InputError(f"'{path.name}' holds {len(found.runs):,} runs; expected {_MOST_RUNS:,} at most")
     return replace(found, file=path.name, sha256=hashlib.sha256(raw).hexdigest())
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            raw = file.read(LIMIT_BYTES + 1)
-    except FileNotFoundError:
-        raise InputError.missing_file(path) from None
-    except IsADirectoryError:
-        raise InputError.unreadable_file(path, "it is a folder; name the files in it") from None
-    except (OSError, ValueError) as error:
-        raise InputError.unreadable_file(path, getattr(error, "strerror", None) or str(error)) from None
-    if len(raw) > LIMIT_BYTES:
-        raise InputError.unreadable_file(
-            path, f"it is larger than {LIMIT_BYTES / 1e6:g} MB; save the summary without the single requests"
-        )
-    return raw
 
 
 def _recognised(text: str, path: Path) -> Results | None:

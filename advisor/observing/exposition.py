@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from advisor.documents import bounded_bytes
 from advisor.errors import InputError
 from advisor.observing.selectors import unescaped
 from advisor.observing.words import plain
@@ -38,17 +39,7 @@ def read_dump(path: Path) -> tuple[Sample, ...]:
     Raises:
         InputError: It is missing, too large, not text, or a line is not in the format.
     """
-    try:
-        with path.open("rb") as file:
-            raw = file.read(LIMIT_BYTES + 1)
-    except FileNotFoundError:
-        raise InputError.missing_file(path) from None
-    except (OSError, ValueError) as error:
-        raise InputError.unreadable_file(path, getattr(error, "strerror", None) or str(error)) from None
-    if len(raw) > LIMIT_BYTES:
-        raise InputError(
-            f"{path.name} is larger than {LIMIT_BYTES / 1e6:g} MB; an engine's metrics are some 100 kB"
-        )
+    raw = bounded_bytes(path, limit_bytes=LIMIT_BYTES, instead="an engine's metrics are some 100 kB")
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
