@@ -295,6 +295,23 @@ class TestLoad:
         assert one(LOAD)["e2e_mean_ms"] == one(LOAD, **totals)["e2e_mean_ms"]
 
 
+class TestDeployments:
+    @pytest.mark.parametrize("kind", ["serving", "load"])
+    @pytest.mark.parametrize("column", ["mode", "disagg_prefill_decode"])
+    def test_prompts_and_answers_on_different_replicas_are_refused(self, kind: str, column: str) -> None:
+        assert "only aggregated serving" in one(KINDS[kind], **{column: "1p1d"})["reason"]
+        assert not one(KINDS[kind], **{column: "False" if column != "mode" else "agg"})["reason"]
+
+    def test_a_precision_nobody_states_is_that_of_the_published_weights_and_said(self) -> None:
+        row = SERVING | {"model": "openai/gpt-oss-120b", "system": "h200_sxm", "tp_size": 8}
+        found, stated = one(row, precision=""), one(row, precision="fp4")
+        assert (found["tpot_ms"], found["basis"]) == (
+            stated["tpot_ms"],
+            "extrapolated: no precision stated, fp4 taken",
+        )
+        assert one(SERVING, precision="", model="Qwen/Qwen3-32B-FP8")["basis"] == "calibrated"
+
+
 class TestImages:
     def test_the_time_of_a_batch_grows_by_the_same_for_each_image(self) -> None:
         rows = predict([IMAGES | {"batch_size": batch} for batch in (10, 20, 30)])
@@ -326,6 +343,26 @@ class TestImages:
         assert one(IMAGES)["throughput_images_per_s"] == pytest.approx(
             found["throughput_images_per_s"], rel=0.05
         )
+
+    def test_an_encoder_needs_the_length_of_its_texts_and_nothing_else(self) -> None:
+        row: dict[str, object] = {"model": "bert-base", "gpu": "T4", "precision": "fp16", "batch_size": 8}
+        short, long = (one(row, sequence_length=tokens) for tokens in (128, 384))
+        assert long["step_time_ms"] > 2.0 * short["step_time_ms"]
+        assert short["throughput_images_per_s"] == pytest.approx(8e3 / short["step_time_ms"], rel=1e-4)
+        assert "sequence_length is missing" in one(row)["reason"]
+        assert "sequence_length is '-3'" in one(row, sequence_length=-3)["reason"]
+
+    def test_rows_written_like_pytorch_s_table_of_a_cpu_are_taken_for_pytorch(self) -> None:
+        cpu = {
+            name: value
+            for name, value in IMAGES.items()
+            if name not in {"memory_layout", "torch_compile_dynamo"}
+        }
+        cpu |= {"device": "Intel Core i9-10940X", "precision": "fp32", "batch_size": 1}
+        found, stated = one(cpu), one(cpu, runtime="pytorch-compile")
+        assert found["throughput_images_per_s"] == stated["throughput_images_per_s"]
+        assert found["throughput_images_per_s_p10"] < stated["throughput_images_per_s_p10"]
+        assert "extrapolated: no runtime stated, pytorch-compile taken" == found["basis"]
 
     def test_an_unseen_gpu_is_wider_and_says_so(self) -> None:
         found, known = one(IMAGES, device="NVIDIA H100 80GB HBM3"), one(IMAGES)

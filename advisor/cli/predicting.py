@@ -30,7 +30,8 @@ def predict(
     """Predict latency, throughput or accuracy for rows of a CSV file.
 
     Rows are recognised by their columns: isl_tokens, osl_tokens and concurrency give ttft_ms, tpot_ms and throughput_tokens_per_s;
-    a rate such as requests_per_s gives mean and percentiles of latency; device and batch_size give throughput_images_per_s;
+    a rate such as requests_per_s gives mean and percentiles of latency; device and batch_size give throughput_images_per_s
+    and step_time_ms (of an encoder's texts, with sequence_length);
     strategy and variant give accuracy_recovery_pct. About 80 % of measurements lie between _p10 and _p90.
 
     Example: advisor predict points.csv -o predictions.csv

@@ -50,6 +50,8 @@ __all__ = [
     "continuous_batching",
 ]
 
+_SHORT_RUN_HALVINGS = 14
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ServingLatency:
@@ -188,7 +190,9 @@ def rate_of_a_short_run(
 
     A run of $N$ requests at rate $\lambda$ fills the replica during one residence time $L$ and empties it during
     another. With $x = \lambda L / N$, a request sees $1 - x / 3$ of the steady sequences, or $(1 - 1 / (3 x)) / x$ where
-    the run is shorter than a residence. Benchmarks of 200 requests are such runs.
+    the run is shorter than a residence. $L$ is the residence at the rate returned, not at $\lambda$: what makes a
+    steady queue long has no time to build up. So a higher rate never looks like less. Benchmarks of 200 requests are
+    such runs.
 
     Args:
         replica: Engine, prompts and answers.
@@ -201,11 +205,21 @@ def rate_of_a_short_run(
         >>> round(float(rate_of_a_short_run(replica, requests_per_s=10.0, requests=100.0)), 2)  # x = 0.1
         9.66
     """
-    rate = np.asarray(requests_per_s, dtype=float)
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        seconds = continuous_batching(replica, requests_per_s=rate, arrival_cv=arrival_cv).e2e.mean_s
-        filled = np.where(
-            np.isfinite(seconds), rate * seconds / requests, np.where(np.isfinite(requests), 3.0, 0.0)
-        )
+    rate, count = np.asarray(requests_per_s, dtype=float), np.asarray(requests, dtype=float)
+    if not np.isfinite(count).any():
+        return rate
+
+    def seen(steady: Array) -> Array:
+        seconds = continuous_batching(replica, requests_per_s=steady, arrival_cv=arrival_cv).e2e.mean_s
+        endless = np.where(np.isfinite(count), np.inf, 0.0)
+        filled = np.where(np.isfinite(seconds), rate * seconds / count, endless)
         longer = 1.0 / np.maximum(filled, 1.0)
         return np.asarray(rate * np.where(filled < 1.0, 1.0 - filled / 3.0, longer * (1.0 - longer / 3.0)))
+
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        low, high = seen(rate), rate
+        for _ in range(_SHORT_RUN_HALVINGS):
+            middle = 0.5 * (low + high)
+            more = seen(middle) > middle
+            low, high = np.where(more, middle, low), np.where(more, high, middle)
+    return np.asarray(np.where(np.isfinite(count), 0.5 * (low + high), rate))

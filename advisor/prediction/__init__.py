@@ -5,7 +5,7 @@
 | a treatment of a model (`accuracy`) | `strategy`, `variant` | `accuracy_recovery_pct` |
 | a language model under a rate (`load`) | a rate, such as `offered_rate_req_per_s` | `e2e_mean_ms`, `ttft_p99_ms`, ... |
 | a language model under a concurrency (`serving`) | `isl_tokens` | `ttft_ms, tpot_ms, throughput_tokens_per_s` |
-| an image model or encoder at full batches (`images`) | `device`, `batch_size` | `throughput_images_per_s` |
+| an image model or encoder at full batches (`images`) | `device` (or `gpu`, `cpu`), `batch_size` | `throughput_images_per_s, step_time_ms` |
 
 Every predicted number has `_p10` and `_p90` columns beside it: about 80 % of measurements lie between them.
 """

@@ -31,7 +31,9 @@ ACTIVE = ("active_params_b", "active_parameters_b")
 TENSOR = ("tp_size", "tp", "tensor_parallel", "gpu_count", "num_gpus")
 PARALLEL = (TENSOR, ("pp_size", "pp"), ("moe_tp_size",), ("moe_ep_size",), ("attention_dp_size",))
 """Columns of parallelism; of those for experts, 0 is what some tables write for 1."""
+DISAGGREGATED = ("disagg_prefill_decode", "disaggregated", "disagg")
 _MOST_PARALLEL = 4096.0
+_PLAIN = frozenset({"", "agg", "aggregated", "false", "0", "0.0", "no", "none", "nan"})
 _NO_MODELS: Mapping[str, ModelSpec] = {}
 Target = Literal["ttft", "tpot"]
 
@@ -84,6 +86,7 @@ class Deployments:
             backend: Taken where a row states none; '' refuses such rows.
             models: Models of the user's own, by name.
         """
+        _refuse_disaggregated(inputs)
         sizes = [
             inputs.numbers(*names, least=least, most=_MOST_PARALLEL, default=1.0)
             for names, least in zip(PARALLEL, (1.0, 1.0, 0.0, 0.0, 0.0), strict=True)
@@ -135,6 +138,14 @@ class Deployments:
         return np.asarray(values, dtype=float)[self.index[rows]]
 
 
+def _refuse_disaggregated(inputs: Inputs) -> None:
+    """Refuse rows whose prompts and answers are computed by different replicas."""
+    for name in ("mode", *DISAGGREGATED):
+        for place, text in enumerate(inputs.texts(name)):
+            if text.lower() not in _PLAIN:
+                inputs.refuse(place, f"{name} is {quoted(text)}; only aggregated serving is modelled")
+
+
 def own_engine(found: Deployment, calibration: Calibration | None) -> Engine | None:
     """Return what of the user's calibration applies to a deployment; `None` where nothing does."""
     if calibration is None or found.row is None or found.reason:
@@ -168,7 +179,7 @@ def deployment(
         spec,
         accelerator,
         backend_id(backend) or default_backend,
-        served_precision(model, precision_id(precision)),
+        served_precision(model, precision_id(precision) or _published(spec, model)),
         tp_size,
         pp_size,
         moe_tp_size,
@@ -176,7 +187,14 @@ def deployment(
         attention_dp_size,
     )
     reason = unsupported_reason(row)
-    return Deployment(row, reason, "" if reason else _absent(row, sized, backend), sized)
+    is_open = not precision and served_precision(model, None) == "bf16"
+    return Deployment(row, reason, "" if reason else _absent(row, sized, backend, is_open), sized)
+
+
+def _published(spec: ModelSpec, name: str) -> str:
+    """Return the narrow number format that weights are published in, where neither row nor name states another."""
+    narrow = spec.weight_dtype in {"fp8", "fp4", "int8", "int4"}
+    return str(spec.weight_dtype) if narrow and served_precision(name, None) == "bf16" else ""
 
 
 def _model(name: str, billions: float, active_billions: float) -> tuple[ModelSpec | None, bool]:
@@ -206,7 +224,7 @@ def _unknown(model: str, chip: str, no_model: bool, no_chip: bool) -> str:
     return "backend is missing; expected vllm, trtllm or sglang"
 
 
-def _absent(row: ServingRow, sized: bool, backend: str) -> str:
+def _absent(row: ServingRow, sized: bool, backend: str, is_open: bool) -> str:
     parts = []
     if sized:
         parts.append(f"the shape of {quoted(row.model.name)} follows from its size alone")
@@ -216,6 +234,8 @@ def _absent(row: ServingRow, sized: bool, backend: str) -> str:
         parts.append(f"{row.precision} with {row.backend} on {row.accelerator.name} was not measured")
     if not backend:
         parts.append(f"no backend stated, {row.backend} taken")
+    if is_open:
+        parts.append(f"no precision stated, {row.precision} taken")
     return ", ".join(parts)
 
 

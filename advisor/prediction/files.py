@@ -12,8 +12,8 @@ from typing import TextIO
 from advisor.calibration import Calibration
 from advisor.errors import FileExists, InputError
 from advisor.lines import bounded_lines
-from advisor.prediction.images import known_sizes
 from advisor.prediction.inputs import Row
+from advisor.prediction.item_sizes import known_sizes
 from advisor.prediction.rows import header, predict_stream
 from advisor.whole_file import whole_file
 

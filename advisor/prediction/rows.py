@@ -11,8 +11,8 @@ import numpy as np
 
 from advisor.calibration import Calibration
 from advisor.prediction import accuracy, deployments, images, load, load_columns, serving
-from advisor.prediction.images import KnownSizes
 from advisor.prediction.inputs import Row, cell
+from advisor.prediction.item_sizes import KnownSizes
 from advisor.prediction.outcome import Outcome
 
 CHUNK_ROWS = 10_000

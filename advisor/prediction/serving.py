@@ -47,7 +47,6 @@ _BEYOND_WORDS = {
     "output_tokens": "answers longer than 8,192 tokens were not measured",
     "concurrency": "more than 2,048 requests in flight were not measured",
 }
-_PLAIN_MODES = frozenset({"", "agg", "aggregated"})
 
 
 def recognises(row: Row) -> bool:
@@ -70,9 +69,6 @@ def predict(rows: Sequence[Row], calibration: Calibration | None = None) -> Outc
     """
     inputs = Inputs.of(rows)
     shape = shape_of(inputs)
-    for place, mode in enumerate(inputs.texts("mode")):
-        if mode.lower() not in _PLAIN_MODES:
-            inputs.refuse(place, f"mode is '{mode[:40]}'; only aggregated serving is modelled")
     deployments = Deployments.of(inputs)
     usable = deployments.usable
     values = {name: np.full(len(rows), np.nan) for name in OUTPUTS}

@@ -258,3 +258,12 @@ def test_a_short_run_never_reaches_the_steady_number_in_flight() -> None:
     seconds = float(continuous_batching(engine, requests_per_s=10.0).e2e.mean_s)
     runs = rate_of_a_short_run(engine, requests_per_s=10.0, requests=np.array([10.0 * seconds, math.inf]))
     assert [10.0 * 2.0 / 3.0, 10.0] == pytest.approx(runs.tolist(), rel=1e-3)
+
+
+def test_a_higher_rate_of_a_short_run_never_looks_like_a_lower_one() -> None:
+    """GIVEN 200 requests at rates up to saturation, where a steady queue has no end, THEN each rate counts for more."""
+    engine = replica("admission limited")
+    rates = rate_at(engine, 1.0) * np.linspace(0.5, 1.5, 21)
+    runs = rate_of_a_short_run(engine, requests_per_s=rates, requests=200.0)
+    assert (np.diff(runs) > 0.0).all()
+    assert (runs < rates).all()
