@@ -10,16 +10,15 @@ import numpy as np
 from advisor.candidates import compose
 from advisor.cost import level_of
 from advisor.evaluation import Evaluation
-from advisor.plans import (
-    Plans,
+from advisor.plans import Plans, plans_at
+from advisor.policies import policies
+from advisor.requirements import Requirements
+from advisor.running import (
     electricity_usd_per_month,
     energy_and_carbon,
     following_usd_per_month,
     machine_usd_per_month,
-    plans_at,
-    policies,
 )
-from advisor.requirements import Requirements
 from advisor.terms import Terms
 
 if TYPE_CHECKING:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from advisor import cost
-from advisor.plans import Plans, Policy, policies, prices_of
+from advisor.plans import Plans
+from advisor.policies import Policy, policies
+from advisor.running import prices_of
 from advisor.solver import (
     COST,
     Aggregate,

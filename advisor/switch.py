@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from advisor.results import Result
 
 
-class _Result(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class Difference(_Result):
+class Difference(Result):
     """One thing that is not as it is in service."""
 
     what: str
@@ -20,7 +16,7 @@ class Difference(_Result):
     then: str
 
 
-class ServiceSwitch(_Result):
+class ServiceSwitch(Result):
     """One service: what is in service, and what a change would bring."""
 
     name: str
@@ -47,7 +43,7 @@ class ServiceSwitch(_Result):
     """Where it must be replaced: what is wrong."""
 
 
-class Switch(_Result):
+class Switch(Result):
     """Whether to act, and what it brings."""
 
     action: Literal["keep", "change"]

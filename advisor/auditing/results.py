@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from advisor.results import Result
 
 KIND: Literal["advisor audit"] = "advisor audit"
 """What a line of a ledger says it is; `advisor calibrate` knows it by that."""
 
 
-class _Result(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class AuditLine(_Result):
+class AuditLine(Result):
     """One number: planned, predicted for the traffic that came, and as it happened."""
 
     topic: Literal["traffic", "cost", "latency"]
@@ -38,7 +34,7 @@ class AuditLine(_Result):
         return self.predicted / self.actual - 1.0
 
 
-class AuditFile(_Result):
+class AuditFile(Result):
     """A file that the audit rests on."""
 
     file: str
@@ -47,7 +43,7 @@ class AuditFile(_Result):
     """What it is and what it covers."""
 
 
-class Audit(_Result):
+class Audit(Result):
     """What one period says about a plan."""
 
     kind: Literal["advisor audit"] = KIND
@@ -73,7 +69,7 @@ class Audit(_Result):
         return (self.plan_digest, *sorted(one.sha256 for one in self.files))
 
 
-class Bias(_Result):
+class Bias(Result):
     """How one number was predicted over all audits of a ledger."""
 
     what: str

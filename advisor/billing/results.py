@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from advisor.results import Result
 
 Basis = Literal["stated", "published", "estimate", "derived", "assumed"]
 """Where a figure comes from: the user, a dated source, an average discount, a formula, or nobody measured it."""
 
 
-class _Result(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class Figure(_Result):
+class Figure(Result):
     """One number that an item is made of."""
 
     what: str
@@ -29,7 +25,7 @@ class Figure(_Result):
     """Whether it grows old."""
 
 
-class Lever(_Result):
+class Lever(Result):
     """What would make an item smaller that no strategy touches."""
 
     title: str
@@ -43,7 +39,7 @@ class Lever(_Result):
     """Published records behind it, for `advisor evidence`."""
 
 
-class CostItem(_Result):
+class CostItem(Result):
     """One line of the bill."""
 
     key: Literal[
@@ -74,7 +70,7 @@ class CostItem(_Result):
     levers: tuple[Lever, ...] = ()
 
 
-class EnergyItem(_Result):
+class EnergyItem(Result):
     """Electricity and carbon of one line, a month."""
 
     name: str
@@ -92,7 +88,7 @@ class EnergyItem(_Result):
     source: str
 
 
-class LeftOut(_Result):
+class LeftOut(Result):
     """A cost that is in no sum, because nobody stated it."""
 
     what: str
@@ -101,7 +97,7 @@ class LeftOut(_Result):
     """Where to state it in the workload."""
 
 
-class ActualLine(_Result):
+class ActualLine(Result):
     """One line of a provider's bill beside its prediction, for a month of 730 hours."""
 
     line: str
@@ -114,7 +110,7 @@ class ActualLine(_Result):
     """The provider's services behind it, the dearest first."""
 
 
-class ActualMachine(_Result):
+class ActualMachine(Result):
     """Hours of one kind of machine, for a month of 730 hours."""
 
     instance_type: str
@@ -125,7 +121,7 @@ class ActualMachine(_Result):
     billed_usd_per_h: float | None
 
 
-class Actual(_Result):
+class Actual(Result):
     """A provider's bill beside the prediction."""
 
     source: str
@@ -143,7 +139,7 @@ class Actual(_Result):
     notes: tuple[str, ...]
 
 
-class WholeBill(_Result):
+class WholeBill(Result):
     """What running a model costs from end to end, a month."""
 
     workload: str

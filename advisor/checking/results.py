@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from advisor.results import Result
 
 EXIT_CODES = {"best": 0, "infeasible": 3, "drifted": 4}
 """What the command line returns; 2 is wrong input."""
 
 
-class _Result(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class RequirementCheck(_Result):
+class RequirementCheck(Result):
     """One requirement, checked on the stored plan under today's inputs."""
 
     service: str
@@ -30,7 +26,7 @@ class RequirementCheck(_Result):
     """Where it is not kept: what is wrong."""
 
 
-class ServiceCheck(_Result):
+class ServiceCheck(Result):
     """One service of the stored plan, then and now."""
 
     name: str
@@ -47,7 +43,7 @@ class ServiceCheck(_Result):
     fresh_choices: tuple[str, ...]
 
 
-class CheckResult(_Result):
+class CheckResult(Result):
     """Whether a stored plan is still the one to run."""
 
     schema_version: str = "1.0"

@@ -11,7 +11,8 @@ import numpy as np
 from advisor.conflict import meets_totals
 from advisor.insight.draws import TRAFFIC_P90_RATIO
 from advisor.insight.space import admissible
-from advisor.plans import Plans, joined, plans_at, policies, undominated
+from advisor.plans import Plans, joined, plans_at, undominated
+from advisor.policies import policies
 from advisor.variation import with_traffic
 
 if TYPE_CHECKING:

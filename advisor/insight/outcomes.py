@@ -5,19 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict
-
 from advisor.insight.results import Frontier, Insights, PlanBrief
 from advisor.recommendation import Conflict, Recommendation
+from advisor.results import Result
 
 
-class _Result(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=()
-    )
-
-
-class ServiceInsights(_Result):
+class ServiceInsights(Result):
     """What explains one service of a fleet, as if it bought its machines alone."""
 
     name: str
@@ -27,7 +20,7 @@ class ServiceInsights(_Result):
     objective is why."""
 
 
-class FleetStep(_Result):
+class FleetStep(Result):
     """One step of one service on the way of the fleet."""
 
     service: str
@@ -40,7 +33,7 @@ class FleetStep(_Result):
     """Of all services, machines bought by each alone."""
 
 
-class FleetInsights(_Result):
+class FleetInsights(Result):
     """What explains a plan for several services."""
 
     services: tuple[ServiceInsights, ...]
@@ -50,7 +43,7 @@ class FleetInsights(_Result):
     """The least work first; those of a service in its own order."""
 
 
-class Explanation(_Result):
+class Explanation(Result):
     """A recommendation with what there is to say about it."""
 
     recommendation: Recommendation
@@ -60,7 +53,7 @@ class Explanation(_Result):
     """Null for one service, for a fleet that is too large or in which not every service is served by one pool."""
 
 
-class ScenarioOutcome(_Result):
+class ScenarioOutcome(Result):
     """What becomes of the plan, and which plan would be best, where something turns out differently."""
 
     name: str
@@ -86,7 +79,7 @@ class ScenarioOutcome(_Result):
     """Why nothing fits."""
 
 
-class WhatIf(_Result):
+class WhatIf(Result):
     """The plan as stated and under other circumstances."""
 
     workload: str
@@ -94,7 +87,7 @@ class WhatIf(_Result):
     scenarios: tuple[ScenarioOutcome, ...]
 
 
-class FrontierAnswer(_Result):
+class FrontierAnswer(Result):
     """What moving one limit costs, each in its own curve."""
 
     workload: str
@@ -104,7 +97,7 @@ class FrontierAnswer(_Result):
     frontiers: tuple[Frontier, ...]
 
 
-class Difference(_Result):
+class Difference(Result):
     """One thing in which two plans differ, or a number of both."""
 
     service: str
@@ -119,7 +112,7 @@ class Difference(_Result):
     same: bool
 
 
-class Comparison(_Result):
+class Comparison(Result):
     """Two recommendations side by side."""
 
     first: str

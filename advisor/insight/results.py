@@ -5,16 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from advisor.results import Result
 
 
-class _Result(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=()
-    )
-
-
-class ChosenOption(_Result):
+class ChosenOption(Result):
     """One option that a plan changes against today."""
 
     strategy: str
@@ -22,7 +16,7 @@ class ChosenOption(_Result):
     title: str
 
 
-class PlanBrief(_Result):
+class PlanBrief(Result):
     """A plan in a few numbers."""
 
     instance_type: str
@@ -47,7 +41,7 @@ class PlanBrief(_Result):
     carbon_kg_per_month: float
 
 
-class FrontierPoint(_Result):
+class FrontierPoint(Result):
     """The cheapest plan under one value of a limit."""
 
     limit: float
@@ -58,7 +52,7 @@ class FrontierPoint(_Result):
     """Null where nothing fits."""
 
 
-class Frontier(_Result):
+class Frontier(Result):
     """Cost against one limit, everything else held; points from the tightest limit to the loosest."""
 
     requirement: str
@@ -68,7 +62,7 @@ class Frontier(_Result):
     points: tuple[FrontierPoint, ...]
 
 
-class FrontierGrid(_Result):
+class FrontierGrid(Result):
     """The cheapest plan under every pair of an accuracy limit and a factor of all latency limits."""
 
     loss_ratios: tuple[float, ...]
@@ -87,7 +81,7 @@ class FrontierGrid(_Result):
     """For each row and column the position in `plans`; null where nothing fits."""
 
 
-class SavingPart(_Result):
+class SavingPart(Result):
     """What one strategy adds to the saving."""
 
     strategy: str
@@ -97,7 +91,7 @@ class SavingPart(_Result):
     """Negative where it costs: then another limit needs it."""
 
 
-class Attribution(_Result):
+class Attribution(Result):
     """The saving against today, divided among the strategies that change; the order does not matter."""
 
     baseline_usd_per_month: float
@@ -109,7 +103,7 @@ class Attribution(_Result):
     note: str
 
 
-class OptionCost(_Result):
+class OptionCost(Result):
     """What another option of a strategy would cost here, everything else chosen anew."""
 
     option: str
@@ -122,7 +116,7 @@ class OptionCost(_Result):
     reason: str
 
 
-class StrategyReason(_Result):
+class StrategyReason(Result):
     """Why this option of a strategy and not another."""
 
     strategy: str
@@ -138,7 +132,7 @@ class StrategyReason(_Result):
     """The cheapest first; those that cannot be used last, by name."""
 
 
-class PromisePoint(_Result):
+class PromisePoint(Result):
     """Cost at one value of a promise."""
 
     value: float
@@ -146,7 +140,7 @@ class PromisePoint(_Result):
     """Null where nothing fits."""
 
 
-class Breakpoint(_Result):
+class Breakpoint(Result):
     """Where the cost next changes when a promise is moved in one direction."""
 
     value: float
@@ -155,7 +149,7 @@ class Breakpoint(_Result):
     """Against the recommended plan; null where nothing fits beyond that value."""
 
 
-class PromisePrice(_Result):
+class PromisePrice(Result):
     """What a promise costs, found by solving again."""
 
     requirement: str
@@ -180,7 +174,7 @@ class PromisePrice(_Result):
     """False where so little is at stake that a price for one step of it means nothing."""
 
 
-class Outcome(_Result):
+class Outcome(Result):
     """What happens to the recommended plan when one thing turns out differently."""
 
     text: str
@@ -197,7 +191,7 @@ class Outcome(_Result):
     """Whether that is another machine or another option."""
 
 
-class SensitivityFactor(_Result):
+class SensitivityFactor(Result):
     """One thing that may turn out lower or higher."""
 
     factor: str
@@ -209,14 +203,14 @@ class SensitivityFactor(_Result):
     source: str
 
 
-class LimitProbability(_Result):
+class LimitProbability(Result):
     """How likely a limit is to hold."""
 
     requirement: str
     probability: float
 
 
-class RobustPlan(_Result):
+class RobustPlan(Result):
     """A plan under joint uncertainty."""
 
     plan: PlanBrief
@@ -234,7 +228,7 @@ class RobustPlan(_Result):
     is_robust: bool
 
 
-class Robustness(_Result):
+class Robustness(Result):
     """Accuracy, speed, traffic and prices uncertain at once."""
 
     draws: int
@@ -256,7 +250,7 @@ class Robustness(_Result):
     assumptions: tuple[str, ...]
 
 
-class RolloutStep(_Result):
+class RolloutStep(Result):
     """One change on the way from today to the plan."""
 
     number: int
@@ -283,7 +277,7 @@ class RolloutStep(_Result):
     rollback: str
 
 
-class Rollout(_Result):
+class Rollout(Result):
     """The way from today to the plan."""
 
     steps: tuple[RolloutStep, ...]
@@ -297,7 +291,7 @@ class Rollout(_Result):
     text: str
 
 
-class NearOptimal(_Result):
+class NearOptimal(Result):
     """A plan almost as cheap that differs in its machine or in what is done to the model."""
 
     differs: str
@@ -306,7 +300,7 @@ class NearOptimal(_Result):
     extra_ratio: float
 
 
-class Insights(_Result):
+class Insights(Result):
     """Why this plan, what each promise costs, how sure it is, and the way there."""
 
     plan: PlanBrief

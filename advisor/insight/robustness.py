@@ -13,8 +13,9 @@ from advisor.insight.draws import COUNT, PRICE_P90_RATIO, TRAFFIC_P90_RATIO, dra
 from advisor.insight.frontier import latency_title
 from advisor.insight.results import LimitProbability, Robustness, RobustPlan
 from advisor.insight.trials import trials
-from advisor.plans import Plans, electricity_usd_per_month, energy_and_carbon
+from advisor.plans import Plans
 from advisor.recommendation import RobustChoice
+from advisor.running import electricity_usd_per_month, energy_and_carbon
 from advisor.units import format_probability, format_usd
 
 if TYPE_CHECKING:

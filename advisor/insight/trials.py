@@ -11,7 +11,7 @@ from advisor import cost
 from advisor.formulation import policy_of
 from advisor.insight.contenders import FOLLOWS
 from advisor.latency import metric_and_statistic
-from advisor.plans import prices_of
+from advisor.running import prices_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,7 +12,8 @@ from advisor import cost
 from advisor.evaluation import tightened
 from advisor.explanation import chosen_options
 from advisor.formulation import policy_of, pool_of, quota_groups
-from advisor.plans import Plans, machines, plans_at
+from advisor.plans import Plans, plans_at
+from advisor.running import machines
 from advisor.sizes import Sizes, Span, part_of, share_of
 from advisor.solver import Bucket, Carrier, Mixing, Period
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from advisor import cost
 from advisor.formulation import machine_of, policy_of
-from advisor.plans import Plans, plans_at, prices_of
+from advisor.plans import Plans, plans_at
+from advisor.running import prices_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

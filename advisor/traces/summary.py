@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import yaml
-from pydantic import BaseModel, ConfigDict
 
+from advisor.results import Result
 from advisor.traces import burstiness, reduction
 from advisor.traces.reading import read_trace
 from advisor.traces.records import Floats, Trace
@@ -22,13 +22,7 @@ BURST_S = 2.0
 the closed form gives at the index of dispersion between 2 s and 5 s."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=()
-    )
-
-
-class Lengths(_Part):
+class Lengths(Result):
     """Distribution of a length, in tokens."""
 
     mean: float
@@ -54,21 +48,21 @@ class Lengths(_Part):
         )
 
 
-class Dispersion(_Part):
+class Dispersion(Result):
     """Variance over mean of the arrivals in windows of one length; 1 is Poisson."""
 
     window_s: float
     index: float
 
 
-class Surge(_Part):
+class Surge(Result):
     """How far the rate rises above the minute last seen, within a lag; 99 % of requests see no more."""
 
     lag_s: float
     ratio: float
 
 
-class TrafficSummary(_Part):
+class TrafficSummary(Result):
     """A trace reduced to what a workload needs."""
 
     source: str

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from advisor.results import Result
 
 
-class Part(BaseModel):
-    """A frozen part of a report."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class ErrorRow(Part):
+class ErrorRow(Result):
     """How far predictions of one number were from measurements of one group."""
 
     target: str
@@ -32,7 +26,7 @@ class ErrorRow(Part):
     """Share of the measurements inside the 10-90 % interval; 0.8 is right."""
 
 
-class HeldOutRow(Part):
+class HeldOutRow(Result):
     """How far predictions were from measurements that had no part in the fit, as recorded when it was made."""
 
     kind: str
@@ -54,7 +48,7 @@ class HeldOutRow(Part):
     """The same for one constant for each device, where that was tried."""
 
 
-class ChoiceRow(Part):
+class ChoiceRow(Result):
     """How well the cheapest configuration was chosen among measured ones, under limits on TTFT and TPOT."""
 
     kind: str
@@ -72,7 +66,7 @@ class ChoiceRow(Part):
     """Cases in which no configuration was predicted to keep the limits."""
 
 
-class PromiseRow(Part):
+class PromiseRow(Result):
     """How often options that were accepted at 90 % confidence broke their limit, each model left out of the fit."""
 
     limit_percent: float
@@ -82,7 +76,7 @@ class PromiseRow(Part):
     broken_ratio: float
 
 
-class ReliabilityRow(Part):
+class ReliabilityRow(Result):
     """Stated probability of keeping a limit on accuracy against how often it was kept."""
 
     limit_percent: float
@@ -91,14 +85,14 @@ class ReliabilityRow(Part):
     kept_ratio: float
 
 
-class SkippedRow(Part):
+class SkippedRow(Result):
     """Why rows were left out."""
 
     reason: str
     rows: int
 
 
-class ValidationReport(Part):
+class ValidationReport(Result):
     """Predictions against measurements."""
 
     source: str
