@@ -40,7 +40,12 @@ ACCURACY = {
     "id": "QU-1", "strategy": "quantization", "variant": "int4-w4a16-awq", "model_family": "decoder", "model": "Qwen2.5-7B",
     "params_b": 7.6, "dataset_or_benchmark": "MMLU", "metric_name": "accuracy (%)", "baseline_metric": 74.2,
 }  # fmt: skip
+BATCHING = {
+    "row_id": "b1", "model": "resnet50", "gpu": "NVIDIA T4", "backend": "ONNX Runtime", "backend_accelerator": "TensorRT",
+    "precision": "FP16", "max_batch_size": 64, "dynamic_batching_enabled": "True", "instance_count": 1, "concurrency": 64,
+}  # fmt: skip
 KINDS: dict[str, dict[str, object]] = {
+    "batching": BATCHING,
     "serving": SERVING,
     "load": LOAD,
     "images": IMAGES,
@@ -371,6 +376,65 @@ class TestImages:
             row["throughput_images_per_s_p90"] / row["throughput_images_per_s"] for row in (known, found)
         ]
         assert sorted(width) == width
+
+
+class TestBatching:
+    def test_clients_wait_for_as_long_as_their_number_over_what_is_served(self) -> None:
+        found = one(BATCHING)
+        assert found["latency_avg_ms"] == pytest.approx(64e3 / found["throughput_infer_per_s"], rel=1e-4)
+        assert (
+            found["latency_p50_ms"]
+            <= found["latency_p90_ms"]
+            <= found["latency_p95_ms"]
+            <= found["latency_p99_ms"]
+        )
+
+    def test_without_batching_requests_queue_for_a_batch_of_one_each(self) -> None:
+        alone = one(BATCHING, dynamic_batching_enabled="False", concurrency=1)
+        many = one(BATCHING, dynamic_batching_enabled="False", concurrency=10)
+        outside = 0.3 + 3 * 4 * 224**2 / 2.4e6  # ms: what the server takes beside its queue, and the pixels
+        assert many["latency_avg_ms"] == pytest.approx(10.0 * (alone["latency_avg_ms"] - outside), rel=0.03)
+        assert one(BATCHING, concurrency=10)["latency_avg_ms"] < many["latency_avg_ms"]
+
+    def test_a_rate_is_served_as_it_comes_or_refused(self) -> None:
+        open_loop = BATCHING | {"concurrency": "", "request_rate_per_s": 500}
+        assert (
+            500.0 == one(open_loop)["throughput_infer_per_s"] == one(open_loop)["throughput_infer_per_s_p10"]
+        )
+        bursty, calm = (one(open_loop, arrival_cv=cv)["latency_p99_ms"] for cv in (3, 1))
+        assert bursty > calm
+        assert "cannot keep up with 9000 requests/s" in one(open_loop, request_rate_per_s=9000)["reason"]
+
+    def test_the_path_into_the_server_is_shared_by_all_pixels(self) -> None:
+        fast = one(BATCHING, gpu="H100", concurrency=256)
+        assert fast["throughput_infer_per_s"] == pytest.approx(2.4e9 / (3 * 4 * 224**2), rel=0.01)
+
+    @pytest.mark.parametrize(
+        ("name", "kept", "most"),
+        [
+            ("nvidia_triton_latency_vs_concurrency.csv", {"ConvNets/triton": ("resnet50", 0), "BERT/triton/large": ("bert-large", 384)}, 0.15),
+            ("triton_model_analyzer_sweeps.csv", {"resnet50_libtorch": ("resnet50_libtorch", 0)}, 0.2),
+        ],
+    )  # fmt: skip
+    def test_public_tables_are_predicted_without_a_fit_to_them(
+        self, measurements: Path, name: str, kept: dict[str, tuple[str, int]], most: float
+    ) -> None:
+        rows = [
+            row | {"model": model, "sequence_length": tokens or ""}
+            for row in read(measurements / name)
+            for key, (model, tokens) in kept.items()
+            if key in row.get("readme", "") + row.get("run_key_models", "") and row["concurrency"]
+        ]
+        found = [(row, out) for row, out in zip(rows, predict(rows), strict=True) if not out["reason"]]
+        assert len(found) > 100
+        for column in ("latency_avg_ms", "latency_p99_ms"):
+            values = np.array(
+                [[float(row[column]), *(out[f"{column}{end}"] for end in ("", "_p10", "_p90"))] for row, out in found if row[column]]
+            )  # fmt: skip
+            assert np.median(np.abs(values[:, 1] / values[:, 0] - 1.0)) < most + 0.05 * (
+                column != "latency_avg_ms"
+            )
+            assert ((values[:, 2] <= values[:, 0]) & (values[:, 0] <= values[:, 3])).mean() > 0.75
 
 
 class TestNames:

@@ -31,7 +31,7 @@ def predict(
 
     Rows are recognised by their columns: isl_tokens, osl_tokens and concurrency give ttft_ms, tpot_ms and throughput_tokens_per_s;
     a rate such as requests_per_s gives mean and percentiles of latency; device and batch_size give throughput_images_per_s
-    and step_time_ms (of an encoder's texts, with sequence_length);
+    and step_time_ms (of an encoder's texts, with sequence_length); concurrency and instance_count, of a server that batches, give latency_p99_ms;
     strategy and variant give accuracy_recovery_pct. About 80 % of measurements lie between _p10 and _p90.
 
     Example: advisor predict points.csv -o predictions.csv

@@ -56,7 +56,7 @@ def write_predictions(source: Path, file: TextIO, *, calibration: Calibration | 
     """Write the rows of a CSV file with their predictions to an open file."""
     columns = read_header(source)
     names, kinds = header(columns)
-    sizes = known_sizes(read_rows(source)) if "images" in kinds else None
+    sizes = known_sizes(read_rows(source)) if {"images", "batching"} & set(kinds) else None
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(names)
     rows, good, reasons = 0, 0, dict[str, int]()

@@ -13,12 +13,19 @@ from advisor.calibration.applied import Applied
 from advisor.calibration.factors import narrowed
 from advisor.performance.architectures import architecture_class, default_layers
 from advisor.performance.pass_coefficients import PassCoefficients
-from advisor.performance.passes import PassEngine, fixed_s, interval_factor, item_s
+from advisor.performance.passes import PassEngine, fixed_s, item_s
 from advisor.prediction import serving
 from advisor.prediction.inputs import Inputs, Row, cell
 from advisor.prediction.item_sizes import SIZES, KnownSizes, item_sizes, known_sizes
 from advisor.prediction.machines import DEVICE, PRECISION, Machine, machine, runtimes
-from advisor.prediction.outcome import Array, Outcome, basis_of, columns_with_interval, with_interval
+from advisor.prediction.outcome import (
+    Z_90_PERCENT,
+    Array,
+    Outcome,
+    basis_of,
+    columns_with_interval,
+    with_interval,
+)
 
 OUTPUTS = columns_with_interval("throughput_images_per_s", "step_time_ms")
 
@@ -47,6 +54,11 @@ def predict(
     """
     asked = passes_of(rows, sizes)
     values = _predicted(asked, calibration)
+    return outcome_of(asked, values, calibration)
+
+
+def outcome_of(asked: Passes, values: Mapping[str, Array], calibration: Calibration | None) -> Outcome:
+    """Return predictions of rows with what they rest on; those of refused rows are left out."""
     inputs, index, machines, models = asked.inputs, asked.index, asked.machines, asked.models
     refused = np.array([bool(reason) for reason in inputs.reasons])
     own = asked.engines(calibration)
@@ -82,10 +94,18 @@ class Passes:
         return tuple(calibration.of(one.key) if calibration else None for one in self.machines)
 
 
-def passes_of(rows: Sequence[Row], sizes: KnownSizes | None = None) -> Passes:
-    """Return the engines of rows; rows that mean none are refused."""
+def passes_of(
+    rows: Sequence[Row], sizes: KnownSizes | None = None, *, batch: tuple[str, ...] = ("batch_size",)
+) -> Passes:
+    """Return the engines of rows; rows that mean none are refused.
+
+    Args:
+        rows: As for `predict`.
+        sizes: As for `predict`.
+        batch: Columns of the items in a batch; a row that states none is refused.
+    """
     inputs = Inputs.of(rows)
-    batch = inputs.numbers("batch_size", least=1.0, most=1e6)
+    items = inputs.numbers(*batch, least=1.0, most=1e6)
     models = inputs.texts("model")
     millions = item_sizes(inputs, models, known_sizes(rows) if sizes is None else sizes)
     devices, precisions = inputs.texts(*DEVICE), inputs.texts(*PRECISION)
@@ -97,7 +117,7 @@ def passes_of(rows: Sequence[Row], sizes: KnownSizes | None = None) -> Passes:
         if machines[number].reason:
             inputs.refuse(place, machines[number].reason)
     return Passes(
-        inputs, batch, tuple(models), tuple(machines), index, _engine(machines, index, models, millions)
+        inputs, items, tuple(models), tuple(machines), index, _engine(machines, index, models, millions)
     )
 
 
@@ -124,17 +144,34 @@ def _engine(
     )
 
 
-def _predicted(asked: Passes, calibration: Calibration | None) -> dict[str, Array]:
+@dataclasses.dataclass(frozen=True, slots=True)
+class BatchTimes:
+    """How long a batch takes: `fixed_s + item_s x items`, in seconds, one entry for each row."""
+
+    fixed_s: Array
+    item_s: Array
+    log_sigma: Array
+    """Standard deviation of the logarithm of measured / predicted time of the batch that the row states, dimensionless."""
+
+
+def batch_times(asked: Passes, calibration: Calibration | None) -> BatchTimes:
+    """Return the times of batches, as the user's own runs move them."""
     applied = Applied(asked.engines(calibration), asked.index)
     factors = PassFactors.gather(applied.engines, applied.index)
-    fixed, items = (np.asarray(part(asked.engine), dtype=float) for part in (fixed_s, item_s))
-    fixed, items = factors.fixed * fixed, factors.item * items * asked.batch
-    share = items / (fixed + items)
-    fit = asked.engine.coefficients
-    spread = narrowed(fit.log_sigma, *applied.learnt(1.0 - share, share, accelerators=1.0))
-    rate = asked.batch / (fixed + items)
-    factor = np.asarray(interval_factor(dataclasses.replace(fit, log_sigma=spread)))
-    time_ms = 1e3 * (fixed + items)
+    fixed, item = (np.asarray(part(asked.engine), dtype=float) for part in (fixed_s, item_s))
+    fixed, item = factors.fixed * fixed, factors.item * item
+    share = item * asked.batch / (fixed + item * asked.batch)
+    spread = narrowed(
+        asked.engine.coefficients.log_sigma, *applied.learnt(1.0 - share, share, accelerators=1.0)
+    )
+    return BatchTimes(fixed, item, np.asarray(spread))
+
+
+def _predicted(asked: Passes, calibration: Calibration | None) -> dict[str, Array]:
+    times = batch_times(asked, calibration)
+    seconds = times.fixed_s + times.item_s * asked.batch
+    rate, time_ms = asked.batch / seconds, 1e3 * seconds
+    factor = np.exp(Z_90_PERCENT * times.log_sigma)
     return {
         **with_interval("throughput_images_per_s", rate, rate / factor, rate * factor),
         **with_interval("step_time_ms", time_ms, time_ms / factor, time_ms * factor),

@@ -12,8 +12,8 @@ from advisor.prediction.names import known_model
 from advisor.prediction.outcome import Array
 
 SIZES = ("params_millions", "gmacs_per_image", "macts_millions_per_image")
-_SIDE = ("img_size_px", "infer_img_size", "img_size")
-_TOKENS = ("sequence_length", "sequence_or_input_length", "seq_len", "tokens")
+SIDE = ("img_size_px", "infer_img_size", "img_size")
+TOKENS = ("sequence_length", "sequence_or_input_length", "seq_len", "tokens")
 _USUAL_SIDE_PX = 224.0
 _MOST = 1e5
 
@@ -37,7 +37,7 @@ def known_sizes(rows: Iterable[Row]) -> KnownSizes:
         if not all(texts) or not model:
             continue
         try:
-            side = float(cell(row, *_SIDE) or _USUAL_SIDE_PX)
+            side = float(cell(row, *SIDE) or _USUAL_SIDE_PX)
             parameters, macs, activations = map(float, texts)
         except ValueError:
             continue
@@ -62,7 +62,7 @@ def item_sizes(inputs: Inputs, models: Sequence[str], known: KnownSizes) -> dict
 
 
 def _no_size(model: str, row: Row) -> str:
-    for names, what in ((_SIDE, "a side in px"), (_TOKENS, "tokens of a text")):
+    for names, what in ((SIDE, "a side in px"), (TOKENS, "tokens of a text")):
         name = next((name for name in names if cell(row, name)), "")
         if name and _positive(cell(row, name), None) is None:
             return f"{name} is {quoted(cell(row, name))}; expected {what}, more than 0 and up to {_MOST:g}"
@@ -73,7 +73,7 @@ def _no_size(model: str, row: Row) -> str:
 
 
 def _elsewhere(model: str, row: Row, known: KnownSizes) -> tuple[float, float, float] | None:
-    side = _positive(cell(row, *_SIDE), _USUAL_SIDE_PX)
+    side = _positive(cell(row, *SIDE), _USUAL_SIDE_PX)
     if side is None:
         return None
     if sizes := known.get(model):
@@ -83,7 +83,7 @@ def _elsewhere(model: str, row: Row, known: KnownSizes) -> tuple[float, float, f
     spec = _spec(model)
     if spec is None or spec.family == "decoder":
         return None
-    tokens = _positive(cell(row, *_TOKENS), None)
+    tokens = _positive(cell(row, *TOKENS), None)
     size = side if spec.family == "cnn" else tokens
     return None if size is None else _built_in(spec.name, size)
 

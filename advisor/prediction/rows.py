@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from advisor.calibration import Calibration
-from advisor.prediction import accuracy, deployments, images, load, load_columns, serving
+from advisor.prediction import accuracy, batching, deployments, images, load, load_columns, serving
 from advisor.prediction.inputs import Row, cell
 from advisor.prediction.item_sizes import KnownSizes
 from advisor.prediction.outcome import Outcome
@@ -20,6 +20,7 @@ CHUNK_ROWS = 10_000
 NOTES = ("basis", "reason")
 OUTPUT_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "accuracy": accuracy.OUTPUTS,
+    "batching": batching.OUTPUTS,
     "load": load.OUTPUTS,
     "serving": serving.OUTPUTS,
     "images": images.OUTPUTS,
@@ -27,15 +28,17 @@ OUTPUT_COLUMNS: Mapping[str, tuple[str, ...]] = {
 """Predicted columns by kind of row."""
 _RECOGNISES: Mapping[str, Callable[[Row], bool]] = {
     "accuracy": accuracy.recognises,
+    "batching": batching.recognises,
     "load": load_columns.recognises,
     "serving": serving.recognises,
     "images": images.recognises,
 }
 NOT_RECOGNISED = (
     "not recognised: expected strategy and variant, or a rate such as offered_rate_req_per_s, or isl_tokens, "
-    "osl_tokens and concurrency, or device and batch_size"
+    "osl_tokens and concurrency, or device and batch_size, or concurrency and instance_count"
 )
 _KEYS: Mapping[str, tuple[str, ...]] = {
+    "batching": batching.SERVER,
     "load": load_columns.RATE,
     "serving": serving.INPUT_TOKENS,
     "images": ("batch_size",),
@@ -112,6 +115,7 @@ def predicted(
     found: list[Predicted] = [Predicted("", {}, "", NOT_RECOGNISED)] * len(rows)
     predictors: dict[str, Callable[[Sequence[Row]], Outcome]] = {
         "accuracy": accuracy.predict,
+        "batching": functools.partial(batching.predict, sizes=sizes, calibration=calibration),
         "load": functools.partial(load.predict, calibration=calibration),
         "serving": functools.partial(serving.predict, calibration=calibration),
         "images": functools.partial(images.predict, sizes=sizes, calibration=calibration),

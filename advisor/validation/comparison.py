@@ -35,6 +35,11 @@ MEASURED: Mapping[str, tuple[str, ...]] = {
         for statistic, words in _STATISTICS.items()
     },
     "throughput_images_per_s": ("throughput_images_per_s",),
+    "throughput_infer_per_s": ("throughput_infer_per_s",),
+    **{
+        name: (name,)
+        for name in ("latency_avg_ms", *(f"latency_{p}_ms" for p in ("p50", "p90", "p95", "p99")))
+    },
     "accuracy_recovery_pct": ("accuracy_recovery_pct", "recovery_percent"),
 }
 """Predicted column, and the columns in which public tables state its measurement."""

@@ -10,6 +10,7 @@ _NVIDIA = "NVIDIA data sheets as recalled, dense tensor rates with FP32 accumula
 # id: pattern of its names, fp16, fp32, int8, bandwidth
 _GPUS = {
     "rtx-2080-ti": (r"2080-?ti", 53.8e12, 13.4e12, 215e12, 616e9),
+    "titan-rtx": (r"titan-rtx", 130.5e12, 16.3e12, 261e12, 672e9),
     "rtx-3060": (r"(rtx|geforce)-?3060(?!-?ti)", 25.5e12, 12.7e12, 102e12, 360e9),
     "rtx-3070": (r"(rtx|geforce)-?3070(?!-?ti)", 40.6e12, 20.3e12, 163e12, 448e9),
     "rtx-3080": (r"(rtx|geforce)-?3080(?!-?ti)", 59.5e12, 29.8e12, 238e12, 760e9),
