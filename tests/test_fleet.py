@@ -153,7 +153,7 @@ class TestPlan:
 
 def test_the_plan_is_the_best_of_all_combinations() -> None:
     catalog = Catalog.load()
-    for seed in range(12):
+    for seed in range(3):
         rng = np.random.default_rng(seed)
         rates = rng.uniform(200.0, 7000.0, size=(2, 24))
         services = [

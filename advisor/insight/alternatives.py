@@ -10,6 +10,7 @@ from advisor.insight.briefs import briefs
 from advisor.insight.contenders import cheapest_kinds
 from advisor.insight.results import NearOptimal
 from advisor.insight.space import MACHINE
+from advisor.strategy import NONE
 
 if TYPE_CHECKING:
     from advisor.insight.space import Space
@@ -59,5 +60,6 @@ def _differs(space: Space, at: int) -> str:
     for name, values in sorted(space.codes.items(), key=lambda item: (item[0] != MACHINE, item[0])):
         if values[at] != space.codes[name][space.chosen]:
             value = str(values[at]).rpartition("/")[2]
-            parts.append(f"on {value}" if name == MACHINE else f"{name.replace('_', ' ')} {value}")
+            option = "as today" if value == NONE else value
+            parts.append(f"on {value}" if name == MACHINE else f"{name.replace('_', ' ')} {option}")
     return ", ".join(parts)

@@ -34,3 +34,4 @@ class TestEveryExample:
         assert len(others) >= 1
         assert len(set(kinds)) == len(kinds)
         assert all(other.differs for other in others)
+        assert not any("none" in other.differs.split() for other in others)
