@@ -18,7 +18,7 @@ from advisor.explanation import (
 )
 from advisor.formulation import Formulation
 from advisor.mixing import in_parts
-from advisor.mixing.words import ASSUMPTIONS, mixing_notes, with_routers
+from advisor.mixing.words import mixing_assumptions, mixing_notes, with_routers
 from advisor.next_measurement import next_measurement
 from advisor.own import in_words
 from advisor.preparation import Prepared
@@ -67,7 +67,7 @@ def common_fields(
             dict.fromkeys(
                 (
                     *(found for one in services for found in assumptions(one.evaluation, one.terms)),
-                    *(ASSUMPTIONS if asked.mix > 1 else ()),
+                    *(mixing_assumptions(services) if asked.mix > 1 else ()),
                 )
             )
         ),

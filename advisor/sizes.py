@@ -132,12 +132,13 @@ def part_of(workload: Workload, spans: Sequence[Span]) -> Workload:
         update={
             "name": f"{workload.name}: {sizes.words(spans)}",
             "requests": requests,
-            "traffic": _part(workload.traffic, share),
+            "traffic": thinned(workload.traffic, share),
         }
     )
 
 
-def _part(traffic: Traffic, share: float) -> Traffic:
+def thinned(traffic: Traffic, share: float) -> Traffic:
+    """Return the stream of a share of the requests, taken one by one; see `part_of`."""
     rates: Any = traffic.requests_per_s
     if isinstance(rates, RateQuantiles):
         given = {name: getattr(rates, name) for name in type(rates).model_fields}

@@ -13,8 +13,9 @@ from advisor import __version__
 from advisor.documents import bounded_bytes, parse_document
 from advisor.errors import InputError
 from advisor.fleet import Fleet, Service
-from advisor.recommendation import SCHEMA_VERSION, Inputs, Recommendation, ServicePlan
+from advisor.recommendation import SCHEMA_VERSION, Inputs, MixPart, Recommendation, ServicePlan
 from advisor.sizes import part_of
+from advisor.stages import Stage, stage_of
 from advisor.workload import Workload
 
 LIMIT_BYTES = 32_000_000
@@ -89,11 +90,24 @@ def served(stored: Recommendation) -> Sequence[tuple[ServicePlan, Workload]]:
     assert stored.plan is not None  # noqa: S101 - `load_plan` refuses others
     assert stored.inputs is not None  # noqa: S101
     workloads = {one.workload.name: one.workload for one in fleet_of(stored.inputs).services}
-    spans = {part.name: part.spans for mix in stored.mixing for part in mix.parts}
+    parts = {part.name: part for mix in stored.mixing for part in mix.parts}
     return [
-        (plan, part_of(workloads[plan.part_of], spans[plan.name]) if plan.part_of else workloads[plan.name])
+        (plan, of_part(workloads[plan.part_of], parts[plan.name]) if plan.part_of else workloads[plan.name])
         for plan in stored.plan.services
     ]
+
+
+def of_part(workload: Workload, part: MixPart) -> Workload:
+    """Return what a stored part of a mix serves of a workload, as a workload of its own."""
+    stage = stage_in(part)
+    return part_of(workload, part.spans) if stage is None else stage_of(workload, stage)
+
+
+def stage_in(part: MixPart) -> Stage | None:
+    """Return which model of a cascade a stored part is; `None` where the size of requests decides."""
+    if part.traffic_ratio is None:
+        return None
+    return Stage(part.first, part.traffic_ratio, part.share_ratio, part.latency_ratio)
 
 
 def _read(path: Path) -> Recommendation:

@@ -94,6 +94,8 @@ class Deltas:
         exit_depth_ratio: Share of the layers executed by those that leave.
         escalation_share: Share of requests that a cascade hands on to today's model (1 = no cascade).
         first_stage_ratio: Size of the cascade's first model against today's.
+        routed_ahead: Whether a router decides from the request alone which model answers, so that no request takes the
+            time of both; it matters where each model has machines of its own.
         accelerators_per_replica: Accelerators that one replica spans.
 
     Direct deltas, for an author with nothing but a benchmark:
@@ -136,6 +138,7 @@ class Deltas:
     exit_depth_ratio: float = 1.0
     escalation_share: float = 1.0
     first_stage_ratio: float = 0.0
+    routed_ahead: bool = False
     accelerators_per_replica: int | None = None
     latency_ratio: float = 1.0
     throughput_ratio: float = 1.0

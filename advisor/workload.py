@@ -19,7 +19,7 @@ from advisor.models import DTYPE_ALIASES, Model
 from advisor.tasks import TASK_ALIASES, TASKS, SpelledTask, Task
 from advisor.traced import with_trace
 from advisor.traffic import Distribution, Length, Traffic
-from advisor.units import Ratio, Seconds, UsdPerHour, UsdPerKwh
+from advisor.units import Ratio, Seconds, UsdPerHour, UsdPerKwh, format_count
 
 Precision = Literal["fp32", "fp16", "bf16", "fp8", "int8", "int4", "w4a8", "fp4"]
 Runtime = Literal[
@@ -45,6 +45,7 @@ __all__ = [
     "TASK_ALIASES",
     "Accuracy",
     "Assumption",
+    "Cascade",
     "OwnMeasurement",
     "Requests",
     "Serving",
@@ -106,6 +107,16 @@ class Serving(Input):
     """What one machine really costs an hour, such as $2.50/h; the catalogue's price where not given."""
 
 
+class Cascade(Input):
+    """A smaller model on machines of its own, which takes the requests that it can answer; considered with `--mix`."""
+
+    model: Model
+    """The smaller model: a built-in name such as llama-3.1-8b, a path or fields, as for the main one."""
+    escalated: Ratio | None = Field(None, gt=0, lt=1)
+    """Share of the requests that the main model answers, such as 30%, as you measured it together with the accuracy (see
+    `measurements`); that of the published results where not given."""
+
+
 class Accuracy(Input):
     """How good the model is today; needed for limits in points."""
 
@@ -142,6 +153,8 @@ class Workload(Input):
     [{option: quantization=fp8, metric: MMLU, baseline: 83.6%, optimized: 83.1%, samples: 14042}]."""
     lifecycle: Lifecycle | None = None
     """What the model costs beside serving it, for the whole bill: training, fine-tuning, storage and network."""
+    cascade: Cascade | None = None
+    """A smaller model that could answer easy requests, such as {model: llama-3.1-8b}."""
     horizon_months: float = Field(12.0, gt=0, le=120)
     """Months over which one-time costs are spread."""
     engineer_usd_per_h: UsdPerHour = 120.0
@@ -176,7 +189,7 @@ class Workload(Input):
 
     def digest(self) -> str:
         """Return the SHA-256, in hexadecimal, of everything the workload says and assumes."""
-        unsaid = {"lifecycle"} if self.lifecycle is None else set()
+        unsaid = {name for name in ("lifecycle", "cascade") if getattr(self, name) is None}
         text = json.dumps(self.model_dump(mode="json", exclude=unsaid), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -195,6 +208,7 @@ class Workload(Input):
         if self.traffic.trace is not None:  # a trace of another kind of requests may be followed too
             _fill(self, "requests", {name: _NO_LENGTH for name in _LENGTHS if name not in _NEEDED[family]})
         self._check_requests()
+        self._check_cascade()
         if family != "decoder" and (
             token := next((key for key in self.limits if not key.startswith("latency")), None)
         ):
@@ -211,6 +225,17 @@ class Workload(Input):
         if family == "cnn" and not self.requests.image_size_px.mean:
             _fill(self, "requests", {"image_size_px": Distribution(mean=self.model.reference_size, cv=0)})
         return self
+
+    def _check_cascade(self) -> None:
+        if self.cascade is None:
+            return
+        small, large = self.cascade.model, self.model
+        if small.family != large.family or small.flops_per_item >= large.flops_per_item:
+            raise InputError(
+                f"a cascade starts with a {large.family} of less work than '{large.name}' "
+                f"({format_count(large.flops_per_item)} operations); got the {small.family} '{small.name}' "
+                f"({format_count(small.flops_per_item)})"
+            ).within("cascade", "model")
 
     def _check_requests(self) -> None:
         needed = _NEEDED[self.model.family]

@@ -97,6 +97,7 @@ def _decoder(billions: float) -> list[Option]:
             deltas=Deltas(
                 escalation_share=0.38,
                 first_stage_ratio=0.12,
+                routed_ahead=True,
                 weight_bytes_ratio=1.12,
                 treatments=("router",),
                 engineer_hours=160.0,

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from advisor.mixing.carriers import Offer, covered_rates, mixing_of, offer
+from advisor.mixing.cascade import best_cascade
 from advisor.mixing.parts import (
     ENGINEER_HOURS,
     ENGINEER_HOURS_PER_MONTH,
@@ -26,9 +27,9 @@ from advisor.mixing.parts import (
     Mixed,
     Part,
     part,
-    verify_mix,
 )
 from advisor.mixing.routing import Rule, rule_of
+from advisor.mixing.verifying import verify_mix
 from advisor.solver import Carrier, Mixing, SolverSettings, cheapest_mix
 
 if TYPE_CHECKING:
@@ -97,13 +98,20 @@ def in_parts(services: Sequence[Prepared], chosen: Mapping[str, int]) -> list[Pr
 
 
 def best_mix(one: Prepared, settings: SolverSettings, *, most: int) -> Mixed | None:
-    """Return the cheapest mix found for a service; `None` where one pool alone is found to be cheaper.
+    """Return the cheapest mix found for a service, by the sizes of requests or by a cascade; `None` where none is found.
 
     Args:
         one: Service, evaluated.
         settings: Solver of the program.
         most: Most pools of machines.
     """
+    found = [mixed for mixed in (by_size(one, settings, most=most), best_cascade(one, settings)) if mixed]
+    found.sort(key=lambda mixed: _rank(one, mixed))
+    return replace(found[0], beside=found[1] if len(found) > 1 else None) if found else None
+
+
+def by_size(one: Prepared, settings: SolverSettings, *, most: int) -> Mixed | None:
+    """Return the cheapest mix by the sizes of requests; `None` where one pool alone is found to be cheaper."""
     if not len(one.plans):
         return None
     best = int(np.argmin(one.plans.cost_usd_per_month))

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import fsum
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from advisor.explanation import chosen_options, latencies
+from advisor.explanation import chosen_options
 from advisor.formulation import Extra, busiest_latency_s, pool_of, quota_groups
 from advisor.mixing.carriers import own_costs
+from advisor.mixing.latency import takes_both
 from advisor.preparation import Prepared
-from advisor.sizes import Sizes, Span, part_of, share_of
+from advisor.sizes import Span, part_of, share_of
 from advisor.solver import Column, Pool
-from advisor.verification import TOLERANCE, EvaluationDisagreement, evaluated_alone, verify
+from advisor.stages import Stage, stage_terms
+from advisor.verification import evaluated_alone
 
 if TYPE_CHECKING:
+    from advisor.accuracy import LossDistribution
+    from advisor.evaluation import Evaluation
+    from advisor.models import ModelSpec
     from advisor.plans import Plans
     from advisor.strategy import Option
     from advisor.terms import Terms
@@ -29,6 +34,12 @@ ENGINEER_HOURS = 40.0
 ENGINEER_HOURS_PER_MONTH = 4.0
 """Assumed: working hours a month to operate one more pool of machines."""
 
+WORK = (
+    f"assumed: {ENGINEER_HOURS:g} hours to set up and {ENGINEER_HOURS_PER_MONTH:g} hours a month to operate one more pool of "
+    "machines"
+)
+"""The same in words, as the source of a number."""
+
 
 def effort_usd(one: Prepared) -> tuple[float, float]:
     """Return what one more pool of machines for a service takes: once, in USD, and in USD a month."""
@@ -38,22 +49,24 @@ def effort_usd(one: Prepared) -> tuple[float, float]:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Requests of some sizes on machines of one kind.
+    """Requests of some sizes, or those that one model of a cascade answers, on machines of one kind.
 
     Args:
-        spans: Which requests.
+        spans: Which requests, by their sizes; none in a cascade.
         service: They as a service of its own, its one plan evaluated for them alone.
         candidate: Position in the plans of the offer.
+        stage: Which model of a cascade; `None` where the size decides.
     """
 
     spans: tuple[Span, ...]
     service: Prepared
     candidate: int
+    stage: Stage | None = None
 
     @property
     def share(self) -> float:
-        """Share of all requests."""
-        return share_of(self.spans)
+        """Share of all requests that are answered here."""
+        return self.stage.answered_ratio if self.stage else share_of(self.spans)
 
     @property
     def options(self) -> tuple[tuple[str, Option], ...]:
@@ -67,10 +80,43 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Handing:
+    """How the small model of a cascade hands requests on to the main one.
+
+    Args:
+        strategy: Strategy that offers it.
+        option: Its option.
+        small: The small model.
+        escalated_ratio: Share of the requests that the main model answers.
+        losses: What handing on loses over all requests, by class of task; `None` is the workload's own.
+    """
+
+    strategy: str
+    option: Option
+    small: ModelSpec
+    escalated_ratio: float
+    losses: Mapping[str | None, LossDistribution]
+
+    def costs_usd(self, evaluation: Evaluation) -> tuple[float, float]:
+        """Return what handing on costs once, in USD, and in USD a month, without the second pool of machines."""
+        return own_costs(evaluation, [(self.strategy, self.option)])
+
+
+@dataclass(frozen=True, slots=True)
 class Mixed:
-    """A service on several pools of machines, the parts with smaller requests first."""
+    """A service on several pools of machines: the parts with smaller requests first, or the smaller model.
+
+    Args:
+        parts: What each pool serves.
+        handing: How requests are handed on; `None` where their size decides.
+        beside: The best mix of the other kind that was found, which is dearer.
+        proof: What is proven of it, in a sentence; empty where nothing is.
+    """
 
     parts: tuple[Part, ...]
+    handing: Handing | None = None
+    beside: Mixed | None = None
+    proof: str = ""
 
     @property
     def one_time_usd(self) -> float:
@@ -108,8 +154,13 @@ class Mixed:
 
     @property
     def _options(self) -> list[tuple[str, Option]]:
-        found = {(name, option.id): (name, option) for part in self.parts for name, option in part.options}
-        return list(found.values())
+        found = {
+            (part.service.evaluation.workload.model.name, name, option.id): (name, option)
+            for part in self.parts
+            for name, option in part.options
+        }
+        handed = [(self.handing.strategy, self.handing.option)] if self.handing else []
+        return [*found.values(), *handed]
 
     def services(self) -> tuple[Prepared, ...]:
         """Return the parts as services whose own costs add up to those of the mix: the first one carries them."""
@@ -143,7 +194,7 @@ class Mixed:
             "accuracy_loss_ratio": self.loss_ratio,
             "carbon_kg_per_month": fsum(float(one.carbon_kg_per_month[0]) for one in plans),
             "one_time_usd": self.one_time_usd,
-            "latency_s": max(float(one[0]) for one in slowest),
+            "latency_s": (sum if takes_both(self) else max)(float(one[0]) for one in slowest),
         }
         demand: dict[str, tuple[float, ...]] = {}
         pools: dict[str, Pool] = {}
@@ -158,7 +209,8 @@ class Mixed:
     @property
     def loss_ratio(self) -> float:
         """Expected accuracy loss over all requests."""
-        return fsum(part.share * float(part.service.plans.loss_ratio[0]) for part in self.parts)
+        handed = self.handing.losses[None].expected_ratio if self.handing else 0.0
+        return handed + fsum(part.share * float(part.service.plans.loss_ratio[0]) for part in self.parts)
 
 
 def part(one: Prepared, plans: Plans, position: int, spans: Sequence[Span]) -> Part:
@@ -171,37 +223,18 @@ def part(one: Prepared, plans: Plans, position: int, spans: Sequence[Span]) -> P
     return Part(tuple(spans), service, position)
 
 
-def verify_mix(one: Prepared) -> None:
-    """Evaluate every part of the mix of a service once more, and see that the parts are the whole and that each keeps every latency.
+def stage_part(one: Prepared, stage: Stage, evaluation: Evaluation, plans: Plans, position: int) -> Part:
+    """Return a candidate of one model of a cascade serving what reaches it, evaluated from the beginning.
 
-    Raises:
-        EvaluationDisagreement: A figure differs by more than `TOLERANCE`, relatively.
+    Args:
+        one: The service.
+        stage: Which model.
+        evaluation: Of the candidates of that stage.
+        plans: Candidates.
+        position: The one to serve.
     """
-    mixed, sizes = one.mixed, Sizes.of(one.evaluation.workload)
-    assert mixed is not None  # noqa: S101 - it was chosen
-    for each in mixed.parts:
-        verify(each.service.evaluation, each.service.plans, 0, each.service.terms, one.strategies)
-        _keeps_limits(each)
-    if not mixed.keeps_accuracy(one.terms):
-        raise EvaluationDisagreement.on("the accuracy loss", one.terms.loss_ratio[None], mixed.loss_ratio)
-    mean = fsum(each.share * sizes.within(each.spans).mean for each in mixed.parts)
-    rate = sum(each.service.evaluation.periods.requests_per_s for each in mixed.parts)
-    pairs = {
-        "the share of requests": (1.0, fsum(each.share for each in mixed.parts)),
-        "the size of a request": (sizes.distribution.mean, mean),
-        "the peak rate": (one.evaluation.periods.peak_requests_per_s, float(np.max(rate))),
-    }
-    for what, (whole, together) in pairs.items():
-        if abs(whole - together) > TOLERANCE * max(1.0, abs(whole)):
-            raise EvaluationDisagreement.on(what, whole, together)
-
-
-def _keeps_limits(each: Part) -> None:
-    confidence = each.service.terms.confidence
-    if confidence is not None and confidence > 0.5:
-        return
-    predicted = latencies(each.service.evaluation, each.service.plans, 0)
-    for name, limit in each.service.terms.latency_s.items():
-        reached = predicted[name][0]
-        if reached > limit * (1.0 + TOLERANCE):
-            raise EvaluationDisagreement.on(f"{name} of {each.service.name}", limit, reached)
+    terms = stage_terms(one.terms, stage)
+    workload = evaluation.workload
+    alone, found = evaluated_alone(evaluation, plans, position, terms, one.strategies, workload=workload)
+    service = Prepared(terms, alone, one.before, found, one.requirements, one.strategies, one.priority)
+    return Part((), service, position, stage)

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from advisor.conflict import meets_totals
 from advisor.formulation import machine_of
-from advisor.mixing.accuracy import accuracy_of
-from advisor.mixing.parts import ENGINEER_HOURS, ENGINEER_HOURS_PER_MONTH, Mixed, Part, effort_usd
+from advisor.mixing.accuracy import accuracy_of, settled
+from advisor.mixing.cascade import refusal
+from advisor.mixing.cascade_words import (
+    cascade_assumptions,
+    handing_choice,
+    requests_of,
+    whole_latencies,
+)
+from advisor.mixing.parts import ENGINEER_HOURS, ENGINEER_HOURS_PER_MONTH, WORK, Mixed, Part, effort_usd
 from advisor.recommendation import Assumption, Choice, Mixing, MixPart, ServicePlan
 from advisor.sizes import Sizes
-from advisor.units import format_ratio, format_usd
+from advisor.units import format_ratio, format_seconds, format_usd
 
 if TYPE_CHECKING:
     from advisor.preparation import Prepared
@@ -31,6 +39,11 @@ ASSUMPTIONS = (
         why="the workload does not say how the two lengths hang together",
     ),
 )
+
+
+def mixing_assumptions(services: Sequence[Prepared]) -> tuple[Assumption, ...]:
+    """Return what is assumed where services may be mixed."""
+    return (*ASSUMPTIONS, *(found for one in services for found in cascade_assumptions(one)))
 
 
 def mixing_notes(services: Sequence[Prepared], terms: Terms, alone: set[str]) -> tuple[Mixing, ...]:
@@ -53,28 +66,45 @@ def _note(one: Prepared, mixed: Mixed | None, terms: Terms, *, chosen: bool) -> 
     machine = "" if best is None else machine_of(one.evaluation, one.plans, int(best)).name
     total = None if mixed is None else mixed.cost_usd_per_month
     extra = effort * (len(mixed.parts) - 1 if mixed else 1)
+    if mixed and mixed.handing:
+        once, monthly = mixed.handing.costs_usd(one.evaluation)
+        extra += once / one.evaluation.workload.horizon_months + monthly
     saves = None if alone is None or total is None else alone - total
     return Mixing(
         service=one.name,
         chosen=chosen,
-        parts=tuple(_part(one, each) for each in mixed.parts) if mixed else (),
+        parts=tuple(_part(one, mixed, each) for each in mixed.parts) if mixed else (),
         cost_usd_per_month=total,
         effort_usd_per_month=extra,
         alone_usd_per_month=alone,
         alone_instance_type=machine,
         saves_usd_per_month=saves,
-        text=_text(one, mixed, chosen=chosen, saves=saves, effort=extra, alone=alone, machine=machine),
+        text=" ".join(
+            (
+                _text(one, mixed, chosen=chosen, saves=saves, effort=extra, alone=alone, machine=machine),
+                *(_cascade(one, mixed) if mixed and mixed.handing else ()),
+                *_beside(one, mixed),
+            )
+        ),
+        latencies=whole_latencies(one, mixed) if mixed else (),
     )
 
 
-def _part(one: Prepared, each: Part) -> MixPart:
+def _part(one: Prepared, mixed: Mixed, each: Part) -> MixPart:
+    requests = (
+        Sizes.of(one.evaluation.workload).words(each.spans) if each.stage is None else requests_of(each)
+    )
+    stage: dict[str, Any] = asdict(each.stage) if each.stage else {}
+    stage.pop("answered_ratio", None)  # it is the share
     return MixPart(
         name=each.service.name,
         spans=each.spans,
-        requests=Sizes.of(one.evaluation.workload).words(each.spans),
+        requests=requests,
         share_ratio=each.share,
         instance_type=_machine(each),
         instances_peak=int(each.service.plans.instances.max()),
+        model=each.service.evaluation.workload.model.name if mixed.handing else "",
+        **stage,
     )
 
 
@@ -84,7 +114,7 @@ def _machine(each: Part) -> str:
 
 def routed(one: Prepared, mixed: Mixed) -> str:
     """Return which requests go where, such as `up to 900 input tokens on 2 × p4d.24xlarge; over 900 ...`."""
-    parts = [_part(one, each) for each in mixed.parts]
+    parts = [_part(one, mixed, each) for each in mixed.parts]
     return "; ".join(f"{part.requests} on {part.instances_peak} × {part.instance_type}" for part in parts)
 
 
@@ -98,7 +128,8 @@ def _text(
     alone: float | None,
     machine: str,
 ) -> str:
-    work = f"{format_usd(effort)}/month of work for a second pool (assumed)"
+    what = "handing requests on and " if mixed and mixed.handing else ""
+    work = f"{format_usd(effort)}/month of work for {what}a second pool (assumed)"
     if mixed is None:
         return f"No mix of machines was found that is cheaper than {machine} alone, even before {work}."
     where = f"{routed(one, mixed)}{_unevenly(one, mixed)}"
@@ -119,8 +150,33 @@ def _text(
     )
 
 
+def _cascade(one: Prepared, mixed: Mixed) -> tuple[str, ...]:
+    """Return what a cascade loses, how slow it is over all requests, and what is proven of it."""
+    slow = [
+        f"Latency of all requests, {check.metric.rpartition('_')[2]}: {format_seconds(check.predicted_s or 0.0)} of "
+        f"{format_seconds(check.limit_s)}; those handed on take the time of both models."
+        for check in whole_latencies(one, mixed)
+        if check.limit_s
+    ]
+    return tuple(text for text in (*settled(one, mixed), *slow, mixed.proof) if text)
+
+
+def _beside(one: Prepared, mixed: Mixed | None) -> list[str]:
+    """Return what the best mix of the other kind costs, and why no cascade was considered where one was wanted."""
+    other = mixed.beside if mixed else None
+    found = [refusal(one)]
+    if other is not None:
+        kind = "cascade" if other.handing else "mix by size"
+        found.append(
+            f"The best {kind} found ({routed(one, other)}) costs {format_usd(other.cost_usd_per_month)}/month."
+        )
+    return [text for text in found if text]
+
+
 def _unevenly(one: Prepared, mixed: Mixed) -> str:
     """Return which requests lose more than the limit on average over all; empty where none do."""
+    if mixed.handing:
+        return ""
     limit = one.terms.loss_ratio.get(None)
     losses = [(each, float(each.service.plans.loss_ratio[0])) for each in mixed.parts]
     more = [
@@ -160,7 +216,8 @@ def _changes(one: Prepared, mixed: Mixed) -> dict[str, dict[str, Any]]:
         each.service.name: {"part_of": one.name, "accuracy_loss": accuracy, "choices": ()}
         for each in mixed.parts
     }
-    said[mixed.parts[0].service.name]["choices"] = (_router(one, mixed),)
+    router = _router(one, mixed) if mixed.handing is None else handing_choice(one, mixed, routed(one, mixed))
+    said[mixed.parts[0].service.name]["choices"] = (router,)
     return said
 
 
@@ -185,9 +242,7 @@ def _router(one: Prepared, mixed: Mixed) -> Choice:
         ),
         artefacts={"router": _rules(sizes, mixed)},
         risk="When the sizes of requests drift, one pool fills up while the other idles.",
-        sources=(
-            f"assumed: {ENGINEER_HOURS:g} hours to set up and {ENGINEER_HOURS_PER_MONTH:g} hours a month to operate one more pool of machines",
-        ),
+        sources=(WORK,),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from advisor.recommendation.plan import LatencyCheck
 from advisor.results import Result
 
 
@@ -64,28 +65,39 @@ class MixPart(Result):
     spans: tuple[tuple[float, float], ...]
     """The same as shares of all requests, from the smallest: [[0, 0.5]] is the smaller half."""
     share_ratio: float
-    """Share of all requests."""
+    """Share of all requests that are answered there."""
     instance_type: str
     instances_peak: int
+    model: str = ""
+    """Model that answers, in a cascade; empty where the size decides and all run the same."""
+    first: bool = False
+    """Whether it is the small model of a cascade."""
+    traffic_ratio: float | None = None
+    """Share of all requests that arrive there, in a cascade; more than are answered where others are handed on."""
+    latency_ratio: float = 1.0
+    """Share of every latency limit that it may take; less than 1 where requests take the time of both models."""
 
 
 class Mixing(Result):
-    """Whether a service is better off on several pools of machines, each for requests of its sizes."""
+    """Whether a service is better off on several pools of machines, by the sizes of requests or as a cascade."""
 
     service: str
     chosen: bool
     parts: tuple[MixPart, ...]
-    """The best mix found, smallest requests first; empty where one pool alone is cheaper before any effort."""
+    """The best mix found, smallest requests or the small model first; empty where one pool alone is cheaper before any
+    effort."""
     cost_usd_per_month: float | None
     """Of the mix, the effort included; null where there is none."""
     effort_usd_per_month: float
-    """Assumed: work to set up and operate one more pool of machines, included in the cost."""
+    """Assumed: work to set up and operate one more pool of machines, and to hand requests on; included in the cost."""
     alone_usd_per_month: float | None
     """Cheapest plan on one pool of machines within the same totals and quotas; null where there is none."""
     alone_instance_type: str
     saves_usd_per_month: float | None
     """What the mix saves against that, negative where it costs more; null where one of them does not exist."""
     text: str
+    latencies: tuple[LatencyCheck, ...] = ()
+    """Of all requests together, in a cascade where those handed on take the time of both models."""
 
 
 class Exclusion(Result):
