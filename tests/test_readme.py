@@ -21,7 +21,7 @@ from advisor.catalog import Catalog
 from advisor.cli import app
 from advisor.cli.flags import LATENCIES, REQUIREMENT_FLAGS
 from advisor.evidence import load
-from advisor.examples import EXAMPLES
+from advisor.examples import EXAMPLES, example_text
 from advisor.questions import explain
 from advisor.registry import installed_strategies
 from advisor.report import render_html, render_terminal
@@ -283,12 +283,16 @@ def test_the_examples_of_the_readme_run() -> None:
 
 def test_the_workload_of_the_readme_gets_a_recommendation(tmp_path: Path) -> None:
     blocks = re.findall(r"^```yaml\n(.*?)^```", readme(), re.DOTALL | re.MULTILINE)
-    assert 2 == len(blocks)
+    assert 3 == len(blocks)
     path = tmp_path / "advisor.yaml"
-    path.write_text("".join(blocks), encoding="utf-8")  # the second is a section for the first
+    path.write_text("".join(blocks[:2]), encoding="utf-8")  # the second is a section for the first
     recommendation = recommend(str(path), Requirements(max_accuracy_loss="1%"))
     assert "optimal" == recommendation.status
     assert recommendation.bill is not None
+    path.write_text(example_text("large-llm") + blocks[2], encoding="utf-8")  # the third needs a larger model
+    cascade = Workload.load(path).cascade
+    assert cascade is not None
+    assert "llama-3.1-8b" == cascade.model.name.lower()
 
 
 def test_the_commands_of_the_readme_run_one_after_the_other(tmp_path: Path) -> None:
