@@ -34,6 +34,15 @@ def likeness(workload: Workload, requirements: Requirements) -> str:
     return f"{plain.model_dump_json()}{requirements.model_dump_json()}"
 
 
+def _kinship(workload: Workload, requirements: Requirements) -> str:
+    """Return a text that services share to whom the same options are open, at the same loss of accuracy."""
+    sizes = {"input_tokens", "output_tokens", "image_size_px"}
+    plain = workload.model_dump_json(
+        exclude={"name": True, "traffic": True, "limits": True, "requests": sizes}
+    )
+    return f"{plain}{requirements.only}{requirements.without}"
+
+
 @dataclass(frozen=True, slots=True)
 class Alike:
     """Evaluations made so far, with one catalogue and the same benchmarks, by what their services have in common.
@@ -53,6 +62,8 @@ class Alike:
     ) -> Evaluation:
         """Return the evaluation of a service: that of a service like it at its own rates, else a new one.
 
+        Where only the sizes of requests and the latency limits differ, the new one keeps the candidates and what they lose.
+
         Args:
             workload: What the service serves.
             requirements: Its limits.
@@ -60,13 +71,14 @@ class Alike:
             machines: Machines to consider.
             make: Makes a new one.
         """
-        key = f"{likeness(workload, requirements)}{[machine.id for machine in machines]}"
         offers: Offers = [
             [strategy.options(workload, machine) for strategy in strategies] for machine in machines
         ]
-        known = self.known.get(key)
+        ids = [machine.id for machine in machines]
+        like, kin = (f"{text(workload, requirements)}{ids}" for text in (likeness, _kinship))
+        known, related = self.known.get(like), self.known.get(kin)
         if known is not None and known[0] == offers:
             return known[1].at(workload)
-        made = make()
-        self.known[key] = offers, made
-        return made
+        found = related[1].asked(workload) if related is not None and related[0] == offers else make()
+        self.known[like] = self.known[kin] = offers, found
+        return found

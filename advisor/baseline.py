@@ -11,7 +11,6 @@ from advisor.candidates import compose
 from advisor.cost import level_of
 from advisor.evaluation import Evaluation
 from advisor.plans import Plans, plans_at
-from advisor.policies import policies
 from advisor.requirements import Requirements
 from advisor.running import (
     electricity_usd_per_month,
@@ -87,7 +86,7 @@ def today_in(evaluation: Evaluation, terms: Terms) -> Today:
 
 def _counted(evaluation: Evaluation, plan: Plans, instances: float) -> Plans:
     """Return the plan with the machines that the user says there are: all the time, or at most that many."""
-    policy = policies(evaluation, evaluation.candidates.blocks[0])[0]
+    policy = evaluation.policies[0][0]
     count = paid = np.full_like(plan.instances, instances)
     if policy.scaling != "static":
         count, paid = np.minimum(plan.instances, instances), np.minimum(plan.paid_instances, instances)

@@ -84,11 +84,13 @@ class Candidates:
 
     blocks: tuple[Block, ...]
     exclusions: tuple[Exclusion, ...]
+    considered: int | None = None
+    """Candidates that there were before most of them were left out; `None` where none was."""
 
     @property
     def count(self) -> int:
-        """Number of candidates."""
-        return sum(block.count for block in self.blocks)
+        """Number of candidates, with those that were left out."""
+        return sum(block.count for block in self.blocks) if self.considered is None else self.considered
 
 
 @dataclass(frozen=True, slots=True)

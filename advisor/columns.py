@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -70,6 +70,28 @@ class EngineColumns:
             self.treatment[keep],
             self.treatments,
         )
+
+    def used(self) -> tuple[EngineColumns, NDArray[np.int64]]:
+        """Return the same without the treatments that no engine has, and the positions of those that are left."""
+        treated, treatment = np.unique(self.treatment, return_inverse=True)
+        treatments = tuple(self.treatments[at] for at in treated)
+        return replace(self, treatment=treatment, treatments=treatments), treated
+
+
+def narrowed(candidates: Candidates, columns: EngineColumns) -> tuple[Candidates, EngineColumns]:
+    """Return the candidates with some of their engines alone, and the columns of these with their new rows.
+
+    Args:
+        candidates: All of them.
+        columns: Of the engines to keep.
+    """
+    row, blocks = columns.row.copy(), []
+    for number, block in enumerate(candidates.blocks):
+        mine = columns.block == number
+        kept, row[mine] = np.unique(columns.row[mine], return_inverse=True)
+        blocks.append(replace(block, engines=block.engines[kept]))
+    few = replace(candidates, blocks=tuple(blocks), considered=candidates.count)
+    return few, replace(columns, row=row)
 
 
 SETTINGS = (

@@ -24,6 +24,7 @@ from advisor.verification import verify
 
 if TYPE_CHECKING:
     from advisor.catalog import Catalog
+    from advisor.plans import Plans
     from advisor.requirements import Requirements
     from advisor.strategy import Strategy
     from advisor.workload import Workload
@@ -154,11 +155,29 @@ def verified(
     Raises:
         EvaluationDisagreement: One comes out differently.
     """
-    pairs = [(one.willing(), chosen[one.name]) for one in services]
-    if workers.executor is not None:
-        pairs = [(only(one, at), 0) for one, at in pairs]
-    batches = [pairs[start : start + BATCH] for start in range(0, len(pairs), BATCH)]
+    claims = [_Claim.of(one, chosen[one.name]) for one in sorted(services, key=_likeness)]
+    batches = [claims[start : start + BATCH] for start in range(0, len(claims), BATCH)]
     workers.mapped(_verified, batches, count=len(services))
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """A chosen candidate, and nothing of the others."""
+
+    evaluation: Evaluation
+    plans: Plans
+    terms: Terms
+    strategies: tuple[Strategy, ...]
+
+    @classmethod
+    def of(cls, one: Prepared, position: int) -> _Claim:
+        plans = one.plans.take(np.array([position]))
+        alone = replace(plans, engine=np.zeros(1, dtype=np.int64))
+        return cls(one.evaluation.only(plans.engine), alone, one.terms, one.strategies)
+
+
+def _likeness(one: Prepared) -> str:
+    return likeness(one.evaluation.workload, one.requirements)
 
 
 def condensed(one: Prepared, shared: Terms) -> Prepared:
@@ -186,11 +205,6 @@ def condensed(one: Prepared, shared: Terms) -> Prepared:
         needed |= {*sharing_columns(one.willing().case, values, shared)}
         needed |= set() if one.running.kept is None else {one.running.kept}
     return _of(one, np.array(sorted(needed)))
-
-
-def only(one: Prepared, position: int) -> Prepared:
-    """Return a service with one of its candidates alone."""
-    return _of(one, np.array([position]))
 
 
 def _of(one: Prepared, positions: np.ndarray) -> Prepared:
@@ -229,7 +243,8 @@ def _evaluated(batch: _Batch) -> list[Prepared]:
     return [condensed(one, batch.shared) for one in services]
 
 
-def _verified(batch: Sequence[tuple[Prepared, int]]) -> list[str]:
-    for one, at in batch:
-        verify(one.evaluation, one.plans, at, one.terms, one.strategies)
-    return [one.name for one, _ in batch]
+def _verified(batch: Sequence[_Claim]) -> list[str]:
+    alike = Alike()
+    for one in batch:
+        verify(one.evaluation, one.plans, 0, one.terms, one.strategies, alike=alike)
+    return [one.evaluation.workload.name for one in batch]

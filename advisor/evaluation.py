@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from advisor.catalog import Catalog
-from advisor.columns import EngineColumns, engine_columns
+from advisor.columns import EngineColumns, engine_columns, narrowed
 from advisor.cost import Periods, arrival_cvs, mean_growth
 from advisor.losses import resolutions, treatment_losses, treatment_speeds
 from advisor.performance.serving import Limits, ServingModel
+from advisor.policies import Policy, policies_of
 from advisor.traffic import RateQuantiles
 
 if TYPE_CHECKING:
@@ -30,15 +31,8 @@ if TYPE_CHECKING:
     from advisor.terms import Terms
     from advisor.workload import Workload
 
-_WHATEVER_THE_RATES = (
-    "_columns",
-    "losses",
-    "engines",
-    "serving",
-    "expected_loss",
-    "arrival_cvs",
-    "gpu_hour_usd",
-)
+_WHATEVER_THE_REQUESTS = ("_columns", "losses", "engines", "expected_loss", "gpu_hour_usd", "policies")
+_WHATEVER_THE_RATES = (*_WHATEVER_THE_REQUESTS, "serving", "arrival_cvs")
 FEW = 256
 """Engines up to which a call costs more than its numbers."""
 
@@ -86,20 +80,16 @@ class Evaluation:
         return columns if possible.all() else columns.take(possible[columns.treatment])
 
     def only(self, engines: NDArray[np.int64]) -> Evaluation:
-        """Return some engines of the evaluation; their performance is modelled again when it is asked for.
+        """Return some engines of the evaluation and nothing of the others; their performance is modelled anew when asked for.
 
         Args:
             engines: Positions among `engines`.
         """
-        found = Evaluation(
-            self.workload,
-            self.catalog,
-            self.candidates,
-            self.measured,
-            self.calibration,
-            _slices=self._slices,
-        )
-        vars(found).update(engines=self.engines.take(engines), losses=self.losses)
+        candidates, columns = narrowed(self.candidates, self.engines.take(engines))
+        columns, treated = columns.used()
+        slices = {task: _at(losses, treated) for task, losses in self._slices.items()}
+        found = replace(self, candidates=candidates, _capacities={}, _slices=slices)
+        vars(found).update(engines=columns, losses=_at(self.losses, treated), policies=self.policies)
         return found
 
     def at(self, workload: Workload) -> Evaluation:
@@ -110,6 +100,18 @@ class Evaluation:
         """
         found = replace(self, workload=workload)
         vars(found).update({name: kept for name, kept in vars(self).items() if name in _WHATEVER_THE_RATES})
+        return found
+
+    def asked(self, workload: Workload) -> Evaluation:
+        """Return the evaluation of a workload that differs in the sizes of its requests and its latency limits, too.
+
+        Args:
+            workload: The other one, to whom the same options are offered.
+        """
+        found = replace(self, workload=workload, _capacities={})
+        vars(found).update(
+            {name: kept for name, kept in vars(self).items() if name in _WHATEVER_THE_REQUESTS}
+        )
         return found
 
     def slice_losses(self, task: str) -> tuple[LossDistribution | None, ...]:
@@ -190,6 +192,11 @@ class Evaluation:
         return Periods(np.array(rates, dtype=float) * grown, np.array(hours, dtype=float), in_order=known)
 
     @cached_property
+    def policies(self) -> tuple[tuple[Policy, ...], ...]:
+        """Policies of each block, one for each of its rows."""
+        return tuple(policies_of(self.workload, block) for block in self.candidates.blocks)
+
+    @cached_property
     def gpu_hour_usd(self) -> float:
         """Price of one hour of an accelerator for one-time work: the cheapest H100 of today's provider, else of any."""
         offers = [machine for machine in self.catalog.instances if machine.accelerator.id.startswith("h100")]
@@ -239,6 +246,12 @@ class Evaluation:
         if missing.any():
             known[missing] = _by_level(self.serving.take(missing), limits, confidence, self.arrival_cvs)
         return np.where(keep[:, None], known, 0.0)
+
+
+def _at(
+    losses: tuple[LossDistribution | None, ...], positions: NDArray[np.int64]
+) -> tuple[LossDistribution | None, ...]:
+    return tuple(losses[at] for at in positions)
 
 
 def _by_level(

@@ -10,8 +10,7 @@ import numpy as np
 
 from advisor import cost
 from advisor.plans import Plans
-from advisor.policies import Policy, policies
-from advisor.running import prices_of
+from advisor.policies import Policy
 from advisor.solver import (
     COST,
     Aggregate,
@@ -162,17 +161,14 @@ def _table(
 ) -> Table:
     """Return the chosen candidates as columns, and add the pools that they use to `pools`."""
     plans = case.plans.take(chosen)
-    engines = case.evaluation.engines
-    ratio = engines.values["cost_ratio"][plans.engine]
-    keys = np.column_stack([engines.block[plans.engine], plans.policy, ratio])
-    _, firsts, kind = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    _, firsts, kind = np.unique(_pool_numbers(case.evaluation, plans), return_index=True, return_inverse=True)
     names = [_known(pool_of(case.evaluation, plans, int(first)), case.name, pools) for first in firsts]
     counts = plans.instances.astype(np.min_scalar_type(int(plans.instances.max(initial=0.0))))
     return Table(
         tuple(f"c{position:07d}" for position in chosen.tolist()),
         plans.own_usd_per_month,
         {name: column[chosen] for name, column in values.items() if name != COST},
-        {name: Use(at, counts[at]) for name, at in _users(names, kind.ravel()).items()},
+        {name: Use(at, counts[at]) for name, at in _users(names, kind).items()},
     )
 
 
@@ -200,22 +196,39 @@ def sharing_columns(case: Case, values: dict[str, NDArray[np.float64]], terms: T
 
     Safe however machines are shared: within one pool, fewer machines in every hour never cost more.
     """
-    plans, evaluation = case.plans, case.evaluation
-    block = evaluation.engines.block[plans.engine].tolist()
-    table = [[policy.purchase for policy in policies(evaluation, b)] for b in evaluation.candidates.blocks]
-    ratio = evaluation.engines.values["cost_ratio"][plans.engine].tolist()
-    pools = [(b, table[b][p], r) for b, p, r in zip(block, plans.policy.tolist(), ratio, strict=True)]
+    plans = case.plans
     counted = [ATTRIBUTES[name] for name in (terms.objective[0], *terms.totals) if ATTRIBUTES[name] != COST]
-    points = np.column_stack(
-        [plans.own_usd_per_month, *(values[name] for name in dict.fromkeys(counted)), plans.instances]
-    )
+    own = [plans.own_usd_per_month, *(values[name] for name in dict.fromkeys(counted))]
     ties = [values[ATTRIBUTES[name]] for name in terms.objective[1:]]
-    kept: dict[tuple[int, str, float], list[int]] = {}
-    for position in np.lexsort((*ties[::-1], *points.T[::-1])).tolist():
-        mine = kept.setdefault(pools[position], [])
-        if not mine or not (points[mine] <= points[position]).all(axis=1).any():
-            mine.append(position)
-    return sorted(position for positions in kept.values() for position in positions)
+    pool = _pool_numbers(case.evaluation, plans)
+    # A candidate that is never worse than another comes before it: their machines are whole numbers, summed exactly.
+    order = np.lexsort((*ties[::-1], plans.instances.sum(axis=1), *own[::-1], pool))
+    points = np.column_stack([*own, plans.instances])[order]
+    starts = np.flatnonzero(np.diff(pool[order], prepend=-1))
+    ends = [*starts[1:].tolist(), len(order)]
+    kept = [start + _first_of_dominated(points[start:end]) for start, end in zip(starts, ends, strict=True)]
+    return sorted(order[np.concatenate(kept)].tolist()) if kept else []
+
+
+def _first_of_dominated(points: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the rows that no row before them is at most as large as in every column."""
+    kept, left = [], np.arange(len(points))
+    while len(left):
+        kept.append(left[0])
+        worse = (points >= points[0]).all(axis=1)
+        points, left = points[~worse], left[~worse]
+    return np.array(kept, dtype=np.int64)
+
+
+def _pool_numbers(evaluation: Evaluation, plans: Plans) -> NDArray[np.int64]:
+    """Return a number for each candidate that is shared by those that buy the same machines in the same way."""
+    ways = list(dict.fromkeys((p.purchase, p.cost_ratio) for own in evaluation.policies for p in own))
+    bought = np.zeros((len(evaluation.policies), max(map(len, evaluation.policies))), dtype=np.int64)
+    for number, own in enumerate(evaluation.policies):
+        bought[number, : len(own)] = [ways.index((p.purchase, p.cost_ratio)) for p in own]
+    block = evaluation.engines.block[plans.engine]
+    _, ratio = np.unique(evaluation.engines.values["cost_ratio"][plans.engine], return_inverse=True)
+    return (ratio * len(bought) + block) * len(ways) + bought[block, plans.policy]
 
 
 def attribute_values(evaluation: Evaluation, plans: Plans, terms: Terms) -> dict[str, NDArray[np.float64]]:
@@ -283,8 +296,8 @@ def _frontier(dimensions: list[NDArray[np.float64]], order: NDArray[np.int64]) -
 
 def policy_of(evaluation: Evaluation, plans: Plans, position: int) -> Policy:
     """Return how the candidate's replicas scale and are bought."""
-    block = evaluation.candidates.blocks[int(evaluation.engines.block[plans.engine[position]])]
-    return policies(evaluation, block)[int(plans.policy[position])]
+    number = int(evaluation.engines.block[plans.engine[position]])
+    return evaluation.policies[number][int(plans.policy[position])]
 
 
 def machine_of(evaluation: Evaluation, plans: Plans, position: int) -> InstanceType:
@@ -309,7 +322,11 @@ def pool_of(evaluation: Evaluation, plans: Plans, position: int) -> Pool:
 def ways_to_buy(evaluation: Evaluation, plans: Plans, position: int) -> dict[str, float]:
     """Return the effective price of each way to buy that the candidate uses, in USD per hour, before any ratio."""
     policy = policy_of(evaluation, plans, position)
-    price = prices_of(evaluation, plans.engine[position : position + 1], policy)
+    price = cost.prices(
+        [machine_of(evaluation, plans, position)],
+        policy.purchase,
+        horizon_months=evaluation.workload.horizon_months,
+    )
     committed = {policy.purchase: price.committed[0]} if policy.purchase.startswith("reserved") else {}
     named = {"on-demand": price.on_demand[0], "spot": price.spot[0], **committed}
     return {plan: float(usd) for plan, usd in named.items() if np.isfinite(usd)}

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from advisor.candidates import Block
     from advisor.evaluation import Evaluation
     from advisor.terms import Terms
+    from advisor.workload import Workload
 
 TAIL = {"p50": 0.5, "p90": 0.1, "p95": 0.05, "p99": 0.01, "mean": 0.01}
 """Share of requests that may be late without moving a statistic; a mean is treated like the 99th percentile."""
@@ -41,9 +42,9 @@ TODAY = Policy("static", "on-demand", 1.0, 0.0, 0.0, 0.0)
 """Nothing that scales and nothing bought in advance."""
 
 
-def policies(evaluation: Evaluation, block: Block) -> tuple[Policy, ...]:
-    """Return the policies of a block, one for each row of `block.policies`."""
-    today = evaluation.workload.serving
+def policies_of(workload: Workload, block: Block) -> tuple[Policy, ...]:
+    """Return the policies of a block, one for each row of `block.policies`; what no option sets is as today."""
+    today = workload.serving
     found = []
     for row in block.policies:
         deltas = [axis.options[i].deltas for axis, i in zip(block.policy_axes, row, strict=True)]
@@ -72,7 +73,7 @@ def by_policy(
         mine = engines[evaluation.engines.block[engines] == number]
         if not len(mine):
             continue
-        for index, policy in enumerate(policies(evaluation, block)):
+        for index, policy in enumerate(evaluation.policies[number]):
             rows = mine[block.engines_under(index)[evaluation.engines.row[mine]]]
             found = grouped.setdefault((policy, index), ([], []))
             found[0].append(rows)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from advisor.alike import Alike
 from advisor.candidates import compose
 from advisor.errors import AdvisorError
 from advisor.evaluation import Evaluation
@@ -37,14 +38,30 @@ class EvaluationDisagreement(AdvisorError):
 
 
 def verify(
-    evaluation: Evaluation, plans: Plans, position: int, terms: Terms, strategies: Sequence[Strategy]
+    evaluation: Evaluation,
+    plans: Plans,
+    position: int,
+    terms: Terms,
+    strategies: Sequence[Strategy],
+    *,
+    alike: Alike | None = None,
 ) -> None:
     """Compose only the chosen options on the chosen machine, evaluate them, and compare.
+
+    Args:
+        evaluation: Of all candidates.
+        plans: Candidates.
+        position: The chosen one.
+        terms: What must hold.
+        strategies: Strategies that its options are from.
+        alike: Chosen candidates evaluated alone before, with the same catalogue and benchmarks.
 
     Raises:
         EvaluationDisagreement: Cost, loss, carbon or replicas differ by more than `TOLERANCE`, relatively.
     """
-    _, again = evaluated_alone(evaluation, plans, position, terms, strategies, workload=evaluation.workload)
+    _, again = evaluated_alone(
+        evaluation, plans, position, terms, strategies, workload=evaluation.workload, alike=alike
+    )
     pairs = {
         "the capacity": (plans.capacity_requests_per_s[position], again.capacity_requests_per_s[0]),
         "the cost": (plans.cost_usd_per_month[position], again.cost_usd_per_month[0]),
@@ -66,6 +83,7 @@ def evaluated_alone(
     strategies: Sequence[Strategy],
     *,
     workload: Workload,
+    alike: Alike | None = None,
 ) -> tuple[Evaluation, Plans]:
     """Return the options and the machine of a candidate, and nothing else, evaluated for a workload.
 
@@ -76,14 +94,22 @@ def evaluated_alone(
         terms: What must hold.
         strategies: Strategies that its options are from.
         workload: What it serves: that of the evaluation, or a part of it.
+        alike: Candidates evaluated alone before, with the same catalogue and benchmarks.
 
     Returns:
         The evaluation, and its one plan; none where a cold start breaks a limit.
     """
     options = chosen_options(evaluation, plans, position)
     only = Requirements(only=tuple(f"{strategy}={option.id}" for strategy, option in options))
-    candidates = compose(workload, only, strategies, [machine_of(evaluation, plans, position)])
-    alone = Evaluation(workload, evaluation.catalog, candidates, evaluation.measured, evaluation.calibration)
+    machines = [machine_of(evaluation, plans, position)]
+
+    def made() -> Evaluation:
+        candidates = compose(workload, only, strategies, machines)
+        return Evaluation(
+            workload, evaluation.catalog, candidates, evaluation.measured, evaluation.calibration
+        )
+
+    alone = alike.evaluation(workload, only, strategies, machines, made) if alike else made()
     return alone, _same(alone, terms, options)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
 from advisor.strategy import Deltas, Option, Requires, neutral
@@ -32,6 +33,7 @@ def _chips(count: int) -> str:
     return "One accelerator" if count == 1 else f"{count} accelerators"
 
 
+@cache
 def _option(size: int) -> Option:
     return Option(
         id=f"tensor-parallel-{size}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from advisor.strategy import Deltas, Option, Requires, neutral
@@ -31,8 +32,9 @@ class AdaptiveInference:
         return [neutral("Run the whole model for every request"), *variants(workload.model.parameters / 1e9)]
 
 
-def _decoder(billions: float) -> list[Option]:
-    return [
+@lru_cache(maxsize=256)
+def _decoder(billions: float) -> tuple[Option, ...]:
+    return (
         Option(
             id="speculative-ngram",
             title="Speculative decoding, drafts copied from the prompt",
@@ -135,7 +137,7 @@ def _decoder(billions: float) -> list[Option]:
             sources=("assumed: half of the tokens leave at 60 % depth",),
             risk="Batching takes the gain away unless the engine re-batches.",
         ),
-    ]
+    )
 
 
 def _exit(title: str, *, share: float, depth: float, evidence: tuple[str, ...], hours: float) -> Option:
@@ -186,8 +188,9 @@ def _cascade(*, share: float, first: float, evidence: tuple[str, ...]) -> Option
     )
 
 
-def _encoder(billions: float) -> list[Option]:
-    return [
+@lru_cache(maxsize=256)
+def _encoder(billions: float) -> tuple[Option, ...]:
+    return (
         _exit(
             "Early exit by patience (PABEE)",
             share=0.72,
@@ -196,11 +199,12 @@ def _encoder(billions: float) -> list[Option]:
             hours=200.0 * billions,
         ),
         _cascade(share=0.35, first=0.25, evidence=("CA-0012",)),
-    ]
+    )
 
 
-def _cnn(billions: float) -> list[Option]:
-    return [
+@lru_cache(maxsize=256)
+def _cnn(billions: float) -> tuple[Option, ...]:
+    return (
         _exit(
             "Early exit with confidence heads",
             share=0.6,
@@ -209,7 +213,7 @@ def _cnn(billions: float) -> list[Option]:
             hours=4000.0 * billions,
         ),
         _cascade(share=0.35, first=0.25, evidence=("CA-0011", "CA-0013", "CA-0014")),
-    ]
+    )
 
 
 strategy = AdaptiveInference()

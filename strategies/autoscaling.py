@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -56,6 +57,7 @@ class Autoscaling:
         ]
 
 
+@cache
 def _option(scaling: Scaling, purchase: Purchase) -> Option:
     text, hours, evidence = _SCALING[scaling]
     bought, purchase_hours, purchase_evidence = _PURCHASE[purchase]

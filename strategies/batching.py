@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from advisor.strategy import Deltas, Option, Requires, neutral
@@ -45,6 +46,7 @@ class Batching:
         return [keep, *plain, *(_continuous(size, prefix_share=share) for size in SEQUENCES)]
 
 
+@lru_cache(maxsize=1024)
 def _continuous(size: int, *, prefix_share: float = 0.0) -> Option:
     cached = prefix_share > 0.0
     flags = f"--max-num-seqs {size}" + (" --enable-prefix-caching" if cached else "")
@@ -73,6 +75,7 @@ def _continuous(size: int, *, prefix_share: float = 0.0) -> Option:
     )
 
 
+@cache
 def _dynamic(size: int, delay_s: float) -> Option:
     return Option(
         id=f"dynamic-{size}:{delay_s * 1000:.0f}ms",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from advisor.strategy import Deltas, Option, Requires, neutral
@@ -74,8 +75,9 @@ def _unstructured(percent: int, evidence: tuple[str, ...]) -> Option:
     )
 
 
-def _decoder(billions: float) -> list[Option]:
-    return [
+@lru_cache(maxsize=256)
+def _decoder(billions: float) -> tuple[Option, ...]:
+    return (
         _retrained(
             "2:4",
             "2:4 sparsity with distillation",
@@ -116,11 +118,12 @@ def _decoder(billions: float) -> list[Option]:
             evidence=("PR-0123", "PR-0181", "PR-0182"),
         ),
         _unstructured(50, ("PR-0154", "PR-0168")),
-    ]
+    )
 
 
-def _encoder(billions: float) -> list[Option]:
-    return [
+@lru_cache(maxsize=256)
+def _encoder(billions: float) -> tuple[Option, ...]:
+    return (
         _retrained(
             "2:4",
             "2:4 sparsity with fine-tuning",
@@ -162,10 +165,11 @@ def _encoder(billions: float) -> list[Option]:
             evidence=("DI-0026", "DI-0027", "DI-0063"),
         ),
         _unstructured(80, ("PR-0103", "PR-0106")),
-    ]
+    )
 
 
-def _cnn(billions: float) -> list[Option]:
+@lru_cache(maxsize=256)
+def _cnn(billions: float) -> tuple[Option, ...]:
     def filters(percent: int, evidence: tuple[str, ...], treatment: str) -> Option:
         saved = percent / 100.0
         return _retrained(
@@ -182,7 +186,7 @@ def _cnn(billions: float) -> list[Option]:
             evidence=evidence,
         )
 
-    return [
+    return (
         filters(30, ("PR-0141",), "structured-30"),
         filters(50, ("PR-0043", "PR-0142", "PR-0052"), "structured-50"),
         _retrained(
@@ -199,7 +203,7 @@ def _cnn(billions: float) -> list[Option]:
             requires=_SPARSE,
         ),
         _unstructured(50, ("PR-0095", "PR-0098")),
-    ]
+    )
 
 
 strategy = Pruning()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from advisor.strategies.formats import FORMATS, weight_bytes_ratio
@@ -11,6 +12,7 @@ from advisor.strategy import Deltas, Option, Requires, neutral
 
 if TYPE_CHECKING:
     from advisor.catalog import InstanceType
+    from advisor.models import ModelSpec
     from advisor.workload import Workload
 
 SUPPORT = "hardware table in the documentation of llm-compressor and vLLM"
@@ -218,29 +220,32 @@ class Quantization:
 
     def options(self, workload: Workload, instance_type: InstanceType) -> Sequence[Option]:  # noqa: ARG002 - one list for every machine
         """Return today's format, then every recipe for the family; see `advisor.strategy.Strategy`."""
-        today = workload.serving.precision
-        keep = neutral(f"Keep {today}")
-        recipes = _DECODER if workload.model.family == "decoder" else _PASS
-        plain = [
-            _option(recipe, workload)
-            for recipe in recipes
-            if FORMATS[recipe.format].bits < FORMATS[today].bits
-        ]
-        if workload.model.family != "decoder" or workload.serving.kv_precision != "bf16":
-            return [keep, *plain]
-        return [
-            keep,
-            _with_kv(keep, today),
-            *(variant for option in plain for variant in (option, _with_kv(option, today))),
-        ]
+        return _recipes(workload.model, workload.serving.precision, workload.serving.kv_precision)
 
 
-def _option(recipe: _Recipe, workload: Workload) -> Option:
+@lru_cache(maxsize=256)
+def _recipes(model: ModelSpec, today: str, kv_today: str) -> tuple[Option, ...]:
+    keep = neutral(f"Keep {today}")
+    recipes = _DECODER if model.family == "decoder" else _PASS
+    plain = [
+        _option(recipe, model, today)
+        for recipe in recipes
+        if FORMATS[recipe.format].bits < FORMATS[today].bits
+    ]
+    if model.family != "decoder" or kv_today != "bf16":
+        return (keep, *plain)
+    return (
+        keep,
+        _with_kv(keep, today),
+        *(variant for option in plain for variant in (option, _with_kv(option, today))),
+    )
+
+
+def _option(recipe: _Recipe, model: ModelSpec, before: str) -> Option:
     form = FORMATS[recipe.format]
-    before = workload.serving.precision
     ratio = weight_bytes_ratio(before=before, after=recipe.format)
     activations = (
-        FORMATS[form.compute_dtype].bits / FORMATS[before].bits if workload.model.family != "decoder" else 1.0
+        FORMATS[form.compute_dtype].bits / FORMATS[before].bits if model.family != "decoder" else 1.0
     )
     return Option(
         id=recipe.id,
@@ -251,28 +256,26 @@ def _option(recipe: _Recipe, workload: Workload) -> Option:
             weight_bytes_ratio=ratio,
             activation_bytes_ratio=min(1.0, activations),
             treatments=(recipe.treatment,) if recipe.treatment else (),
-            gpu_hours=recipe.gpu_hours_per_billion * workload.model.parameters / 1e9,
+            gpu_hours=recipe.gpu_hours_per_billion * model.parameters / 1e9,
             engineer_hours=recipe.engineer_hours,
         ),
         requires=recipe.requires,
         evidence=recipe.evidence,
         sources=(EFFORT,),
-        steps=_steps(recipe, workload),
-        artefacts=(("llm-compressor", f"scheme: {recipe.tool}"),)
-        if workload.model.family == "decoder"
-        else (),
+        steps=_steps(recipe, model),
+        artefacts=(("llm-compressor", f"scheme: {recipe.tool}"),) if model.family == "decoder" else (),
         risk=recipe.risk,
     )
 
 
-def _steps(recipe: _Recipe, workload: Workload) -> tuple[str, ...]:
+def _steps(recipe: _Recipe, model: ModelSpec) -> tuple[str, ...]:
     if not recipe.treatment:
         return (
-            f"Convert {workload.model.name} to {recipe.format}.",
+            f"Convert {model.name} to {recipe.format}.",
             "Compare the outputs on a few hundred items.",
         )
     return (
-        f"Quantize {workload.model.name} with the scheme {recipe.tool} on a few hundred samples of real traffic.",
+        f"Quantize {model.name} with the scheme {recipe.tool} on a few hundred samples of real traffic.",
         "Evaluate it against today's checkpoint on your own test set.",
         "Serve it to 5 % of the traffic for a day, then to all of it; keep today's checkpoint to roll back to.",
     )

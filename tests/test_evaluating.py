@@ -160,11 +160,14 @@ def test_an_unknown_executor_is_refused_with_what_there_is(name: str) -> None:
 
 def test_services_alike_share_the_work_and_differ_in_nothing() -> None:
     catalog, strategies, alike = Catalog.load(), installed_strategies(), Alike()
-    for one in (*a_fleet(2), a_workload(name="bursty", traffic={"requests_per_s": 90.0, "arrival_cv": 2.0})):
+    bursty = a_workload(name="bursty", traffic={"requests_per_s": 90.0, "arrival_cv": 2.0})
+    longer = a_workload(name="longer", traffic={"requests_per_s": 90.0}, requests={"image_size_px": 320})
+    for one in (*a_fleet(2), bursty, longer):
         shared = prepared(one, ASKED, catalog, strategies, alone=False, alike=alike)
         own = prepared(one, ASKED, catalog, strategies, alone=False)
         for name in Plans.__dataclass_fields__:
             assert (getattr(shared.plans, name) == getattr(own.plans, name)).all(), name
         assert shared.before.plan.cost_usd_per_month == own.before.plan.cost_usd_per_month
         assert shared.evaluation.workload.name == one.name
-    assert len(alike.known) == 4  # candidates and today's deployment, of two kinds of services
+    alone = [evaluation.losses for _, evaluation in alike.known.values()]
+    assert len({id(losses) for losses in alone}) == 2  # all candidates and today's, whatever the requests

@@ -9,7 +9,6 @@ import numpy as np
 from advisor.explanation.options import chosen_options, option_codes
 from advisor.formulation import machine_of
 from advisor.plans import Plans
-from advisor.policies import policies
 from advisor.recommendation import (
     Alternative,
 )
@@ -52,14 +51,10 @@ def alternatives(
 
 def _kinds(evaluation: Evaluation, plans: Plans) -> NDArray[np.int64]:
     """Return a number for each candidate that is shared by those with machine, treatment, scaling and purchase alike."""
-    blocks = evaluation.candidates.blocks
     ways: dict[tuple[str, str], int] = {}
     table = [
-        [
-            ways.setdefault((policy.scaling, policy.purchase), len(ways))
-            for policy in policies(evaluation, block)
-        ]
-        for block in blocks
+        [ways.setdefault((policy.scaling, policy.purchase), len(ways)) for policy in own]
+        for own in evaluation.policies
     ]
     block = evaluation.engines.block[plans.engine]
     way = np.array(

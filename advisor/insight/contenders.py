@@ -12,7 +12,6 @@ from advisor.conflict import meets_totals
 from advisor.insight.draws import TRAFFIC_P90_RATIO
 from advisor.insight.space import admissible
 from advisor.plans import Plans, joined, plans_at, undominated
-from advisor.policies import policies
 from advisor.variation import with_traffic
 
 if TYPE_CHECKING:
@@ -94,10 +93,7 @@ def _sized(space: Space, level: float | None, headroom: float) -> Plans:
 
 def follows_traffic(evaluation: Evaluation, plans: Plans) -> NDArray[np.bool_]:
     """Return which plans scale with traffic that was not foreseen."""
-    table = [
-        [policy.scaling in FOLLOWS for policy in policies(evaluation, block)]
-        for block in evaluation.candidates.blocks
-    ]
+    table = [[policy.scaling in FOLLOWS for policy in policies] for policies in evaluation.policies]
     block = evaluation.engines.block[plans.engine]
     pairs = zip(block.tolist(), plans.policy.tolist(), strict=True)
     return np.array([table[at][policy] for at, policy in pairs], dtype=bool)
